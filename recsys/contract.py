@@ -98,7 +98,8 @@ class Events:
 
     def csr(self, m: int) -> Rows:
         """[n, m] float32, weights of repeated products added up."""
-        rows = sparse.csr_matrix((self.weight, self.product, self.start), shape=(len(self), m), dtype=np.float32)
+        parts = (self.weight, self.product, self.start)
+        rows = sparse.csr_matrix(parts, shape=(len(self), m), dtype=np.float32, copy=True)  # sums in place below
         rows.sum_duplicates()
         return rows
 
