@@ -35,7 +35,7 @@ def top_k(scores: F32, k: int, *, seen: Rows | None = None, barred: Flags | None
 
 
 def blocks(n: int, m: int, memory: int = BLOCK_MEMORY) -> Iterator[slice]:
-    """Cut n rows into consecutive slices whose float32 scores for m columns fit in `memory` bytes, or into single rows."""
+    """Cut n rows into consecutive slices whose float32 scores for m columns fit in `memory` bytes, or single rows."""
     rows = max(1, memory // (4 * max(m, 1)))
     for first in range(0, n, rows):
         yield slice(first, min(first + rows, n))
