@@ -1,0 +1,223 @@
+"""A marketplace of customised apparel whose truth is known: the values, and the questions the truth answers.
+
+Utility of product j for person i of segment s in week w (random-coefficients logit, Berry, Levinsohn and Pakes 1995):
+
+    V_ijw = quality_j + segment_effect_sj + shock_sjw + taste_i . loading_j - price_coefficient_i price_sjw
+            + repeat_effect_j [i bought j before]
+
+with a Gumbel error per visit and an outside option of utility 0. Here p = people (the customers first, then people
+who only ever buy as guests), m = products, s = segments, w = weeks, f = taste dimensions. Prices and costs are in
+the shop's currency; a day is counted from 0 at `start`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from recsys.contract import DAY, F32, F64, I32, Events, Flags, Index, Rows
+from recsys.errors import UsageError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+WEEK = 7  # days
+NON_PRODUCTS = ("SETUP", "SHIP")  # fee lines found in orders: an artwork set-up and the parcel
+
+
+@dataclass(frozen=True)
+class Size:
+    """How large a marketplace to draw, and from which seed."""
+
+    customers: int = 600
+    products: int = 120
+    sellers: int = 8
+    segments: int = 3
+    days: int = 90
+    seed: int = 0
+    orders_per_customer: float = 10.0  # mean over the whole period
+
+    def __post_init__(self) -> None:
+        least = {"customers": 20, "products": 30, "sellers": 2, "segments": 2, "days": 28}
+        for name, low in least.items():
+            if getattr(self, name) < low:
+                raise UsageError(f"simulate --{name}", got=getattr(self, name), wanted=f"at least {low}")
+        if self.products < 3 * self.sellers:
+            raise UsageError(
+                "simulate", got=f"{self.products} products for {self.sellers} sellers", wanted="3 products per seller"
+            )
+
+    @property
+    def weeks(self) -> int:
+        return -(-self.days // WEEK)
+
+
+PRESETS = {
+    "small": Size(),
+    "demo": Size(customers=6_000, products=800, sellers=40, segments=4, days=180),
+    "large": Size(customers=30_000, products=2_000, sellers=100, segments=6, days=365),
+}
+
+
+@dataclass(frozen=True)
+class Experiments:
+    """Randomised price changes: one row per product, segment and week; all arrays [e]."""
+
+    product: I32
+    segment: I32
+    week: I32
+    planned: F64  # the price without the experiment
+    charged: F64
+    response: F64  # true expected units at the charged price / at the planned one, everything else equal
+
+
+@dataclass(frozen=True)
+class Logging:
+    """The policy that filled the slates, and how people click. Position k is drawn without replacement."""
+
+    arms: tuple[str, ...]  # random, popular, personal
+    traffic: F64  # [arms] share of visitors, sticky
+    shelf: I32  # [w, c] products a slate is drawn from in a week
+    popularity: F64  # [w, c] logits of the popular arm
+    guess: F32  # [p, f] what the personal arm believes a person's tastes are
+    explore: float  # every arm plays the uniform policy with this probability, so no propensity is near 0
+    examine: F64  # [positions] probability that a position is looked at
+    appeal: F64  # (intercept, slope): P(click | looked at) = 1 / (1 + exp(-(intercept + slope V)))
+
+
+@dataclass(frozen=True)
+class MarketTruth:
+    """Everything the files do not say."""
+
+    customers: Index
+    products: Index
+    sellers: Index
+    segments: Index
+    start: int  # epoch second of day 0
+    days: int
+    segment: I32  # [p]
+    rate: F64  # [p] visits per day before trend and weekday
+    joined: I32  # [p] first day on which a person visits
+    taste: F32  # [p, f]
+    loading: F32  # [m, f]
+    taste_names: tuple[str, ...]  # [f] `type:mug`, `theme:cats`, `colour:navy`, `latent:0`
+    price_coefficient: F32  # [p] > 0
+    quality: F32  # [m] includes the seller's strength and the category's constant
+    segment_effect: F32  # [s, m]
+    repeat_effect: F32  # [m] > 0 for things bought again
+    shock: F32  # [s, m, w] demand nobody recorded; sellers saw it when they set prices
+    price: F32  # [s, m, w] charged
+    cost: F32  # [m, w]
+    offered: Flags  # [m, days]
+    seller: I32  # [m]
+    design: I32  # [m] variants share one
+    complements: Rows  # [m, m] P(second item is column | first item is row, both offered)
+    elasticity: F64  # [s, m] own price elasticity on the last day, NaN where not offered
+    experiments: Experiments
+    logging: Logging
+    purchases: Events  # one row per customer
+
+    @property
+    def last_day(self) -> int:
+        return self.days - 1
+
+    def day_of(self, time: int) -> int:
+        """Day number of an epoch second."""
+        return (time - self.start) // DAY
+
+
+@dataclass(frozen=True)
+class Marketplace:
+    """The tables a shop would hand over, and the truth behind them."""
+
+    orders: pl.DataFrame  # one row per order line, oldest first; returns are lines of negative quantity
+    products: pl.DataFrame
+    customers: pl.DataFrame
+    exposures: pl.DataFrame  # one row per slate position
+    prices: pl.DataFrame  # list price, cost and days on offer per product, segment and week
+    truth: MarketTruth
+
+
+def utilities(truth: MarketTruth, people: I32, products: I32, day: int, prices: F64 | None = None) -> F32:
+    """V [len(people), len(products)] without the repeat effect; `prices` [m] overrides the charged ones."""
+    week, segment = day // WEEK, truth.segment[people]
+    base = truth.quality + truth.segment_effect + truth.shock[:, :, week]
+    charged = truth.price[:, :, week] if prices is None else np.broadcast_to(prices, base.shape)
+    values = truth.taste[people] @ truth.loading[products].T
+    values += base[segment][:, products]
+    values -= truth.price_coefficient[people][:, None] * charged[segment][:, products]
+    return np.asarray(values, dtype=np.float32)
+
+
+def bought_before(truth: MarketTruth, customers: I32, day: int) -> Flags:
+    """[len(customers), m] whether a customer bought a product before `day`."""
+    events = truth.purchases.take(customers)
+    owner = np.repeat(np.arange(len(events)), np.diff(events.start))
+    past = events.time < truth.start + day * DAY
+    bought = np.zeros((len(customers), len(truth.products)), dtype=bool)
+    bought[owner[past], events.product[past]] = True
+    return bought
+
+
+def oracle_scores(market: Marketplace | MarketTruth, customers: I32, products: I32 | None, day: int) -> F32:
+    """True probability [n, m] that a visit on `day` ends with this product first; 0 where it is not offered.
+
+    `customers` and `products` are rows of the truth's indexes, products None = all; what the customer bought
+    before `day` counts. Nobody can rank the next purchase better on average.
+    """
+    truth = _truth(market)
+    everything = np.arange(len(truth.products), dtype=np.int32)
+    values = utilities(truth, customers, everything, day)
+    values += truth.repeat_effect * bought_before(truth, customers, day)
+    chance = _choose(values, truth.offered[:, day])
+    return np.asarray(chance if products is None else chance[:, products], dtype=np.float32)
+
+
+def expected_shares(
+    market: Marketplace | MarketTruth, day: int, segment: int, prices: F64 | None = None, offered: Flags | None = None
+) -> F64:
+    """Expected share of visits [m] per product in a segment; the rest, 1 - sum, leaves without buying.
+
+    `prices` [m] and `offered` [m] replace those of the day: that is the true counterfactual. The mean runs over
+    everybody of the segment, weighted by how often they come; purchases of the past are left out.
+    """
+    truth = _truth(market)
+    people, weight = people_of(truth, segment)
+    everything = np.arange(len(truth.products), dtype=np.int32)
+    on_sale = truth.offered[:, day] if offered is None else offered
+    chance = _choose(utilities(truth, people, everything, day, prices), on_sale)
+    return np.asarray(weight @ chance, dtype=np.float64)
+
+
+def own_elasticities(truth: MarketTruth, day: int, segment: int) -> F64:
+    """d log share / d log price [m] at the charged prices; NaN where not offered."""
+    people, weight = people_of(truth, segment)
+    everything = np.arange(len(truth.products), dtype=np.int32)
+    chance = _choose(utilities(truth, people, everything, day), truth.offered[:, day]).astype(np.float64)
+    slope = -(weight * truth.price_coefficient[people]) @ (chance * (1 - chance))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        elasticity = slope * truth.price[segment, :, day // WEEK] / (weight @ chance)
+    return np.asarray(elasticity, dtype=np.float64)
+
+
+def barred(market: Marketplace | MarketTruth, day: int) -> Flags:
+    """[m] products that must not be recommended on `day`: not launched yet, out of stock or discontinued."""
+    return np.asarray(~_truth(market).offered[:, day])
+
+
+def people_of(truth: MarketTruth, segment: int) -> tuple[I32, F64]:
+    """Rows of everybody in a segment and their weights in its visits, summing to 1."""
+    people = np.flatnonzero(truth.segment == segment).astype(np.int32)
+    return people, truth.rate[people] / truth.rate[people].sum()
+
+
+def _truth(market: Marketplace | MarketTruth) -> MarketTruth:
+    return market.truth if isinstance(market, Marketplace) else market
+
+
+def _choose(values: F32, offered: Flags) -> F32:
+    """Logit probabilities with an outside option of utility 0."""
+    strength = np.exp(values) * offered
+    return np.asarray(strength / (1 + strength.sum(axis=1, keepdims=True)), dtype=np.float32)
