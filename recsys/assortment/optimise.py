@@ -1,0 +1,150 @@
+"""Which products a market, page or seller should carry to earn most: the one entry point.
+
+Multinomial and nested logit are solved exactly; mixed logit by local search with a certified upper bound. Whatever
+the model, the answer has the same form: set, value, bound, gap, status, and what each binding rule costs.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from recsys.assortment import mnl
+from recsys.assortment.instance import Instance, Model, Pricing, shares, value
+from recsys.assortment.region import Region, region_of
+from recsys.assortment.rules import Rule
+from recsys.contract import F64, Flags
+
+PROVEN = 5e-4  # a gap up to this counts as optimal
+SECONDS = 120.0
+
+
+@dataclass(frozen=True)
+class Binding:
+    """A rule at its limit and what it costs per visitor: the value without it minus the value with it."""
+
+    rule: str
+    cost: float
+    exact: bool  # False: at least this much, found by local search
+
+
+@dataclass(frozen=True)
+class Assortment:
+    """The set to carry. value <= the optimum <= bound; gap = (bound - value) / value; status optimal or feasible."""
+
+    carried: Flags  # [n]
+    value: float  # money per visitor
+    bound: float
+    status: str
+    method: str
+    shares: F64  # [n] purchase probability of each product, 0 where not carried
+    price: F64 | None = None  # [n] when prices were chosen too
+    binding: tuple[Binding, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def gap(self) -> float:
+        return max(self.bound - self.value, 0.0) / max(abs(self.value), 1e-300) if self.bound > self.value else 0.0
+
+
+def optimise(instance: Instance, seconds: float = SECONDS) -> Assortment:
+    """The best set under the instance's model and rules; raises UsageError when no set obeys the rules.
+
+    `seconds` limits the search for a proof under mixed logit; a set is always returned.
+    """
+    end = time.monotonic() + seconds
+    region = region_of(instance.rules, instance.n)
+    found = _solve(instance, region, end)
+    return dataclasses.replace(
+        found, binding=_costs(instance, found, end), notes=(*instance.notes, *found.notes, *_remarks(instance, found))
+    )
+
+
+def to_json(instance: Instance, found: Assortment) -> dict[str, Any]:
+    """The documented form of docs/assortment.md."""
+    rows = [int(row) for row in np.flatnonzero(found.carried)]
+    earned = instance.revenue if found.price is None else found.price - _pricing(instance).cost
+    products = [
+        {"id": instance.name(row), "row": row, "share": float(found.shares[row]), "earns": float(earned[row])}
+        | ({} if found.price is None else {"price": float(found.price[row])})
+        for row in rows
+    ]
+    return {
+        "model": instance.model.value,
+        "source": instance.source,
+        "objective": instance.objective,
+        "set": [instance.name(row) if instance.ids else row for row in rows],
+        "value": found.value,
+        "bound": found.bound,
+        "gap": found.gap,
+        "status": found.status,
+        "method": found.method,
+        "outside_share": float(1.0 - found.shares.sum()),
+        "products": products,
+        "binding": [dataclasses.asdict(binding) for binding in found.binding],
+        "notes": list(found.notes),
+    }
+
+
+def _solve(instance: Instance, region: Region, end: float) -> Assortment:
+    if instance.pricing is not None:
+        carried, price, money = mnl.best_prices(instance, instance.pricing, region)
+        return _priced(instance, instance.pricing, carried, price, money)
+    return _proven(instance, mnl.best_set(instance, region), "Newton on the value")
+
+
+def _proven(instance: Instance, carried: Flags, method: str) -> Assortment:
+    worth = value(instance, carried)
+    return Assortment(carried, worth, worth, "optimal", method, shares(instance, carried))
+
+
+def _priced(instance: Instance, pricing: Pricing, carried: Flags, price: F64, money: float) -> Assortment:
+    repriced = mnl.at_prices(instance, pricing, price)
+    return Assortment(
+        carried, money, money, "optimal", "Newton on the value, prices within their observed range",
+        shares(repriced, carried), np.where(carried, price, np.nan),
+    )  # fmt: skip
+
+
+def _costs(instance: Instance, found: Assortment, end: float) -> tuple[Binding, ...]:
+    """Each rule at its limit, the costliest first."""
+    costs = []
+    for rule in instance.rules:
+        if len(rule.rows) and rule.binds(found.carried):
+            costs.append(_cost(instance, found, rule, end))
+    return tuple(sorted(costs, key=lambda binding: (-binding.cost, binding.rule)))
+
+
+def _cost(instance: Instance, found: Assortment, rule: Rule, end: float) -> Binding:
+    rest = tuple(other for other in instance.rules if other is not rule)
+    without = _solve(dataclasses.replace(instance, rules=rest), region_of(rest, instance.n), end)
+    return Binding(rule.name, max(without.value - found.value, 0.0), exact=without.status == "optimal")
+
+
+def _remarks(instance: Instance, found: Assortment) -> list[str]:
+    notes = []
+    if instance.n == 1:
+        notes.append("Only one product is offered, so there is nothing to choose: add products to compare it with.")
+    if not found.carried.any():
+        notes.append("The best set is empty: no product earns anything. Check revenues, and rules that bar products.")
+    if found.price is not None:
+        pricing = _pricing(instance)
+        edge = found.carried & ((found.price <= pricing.low) | (found.price >= pricing.high))
+        if edge.any():
+            notes.append(
+                f"{int(edge.sum())} of {int(found.carried.sum())} prices stand at the edge of their observed range: "
+                "a better price may lie beyond, but demand is not known there. Try a small price change first."
+            )
+    return notes
+
+
+def _pricing(instance: Instance) -> Pricing:
+    assert instance.pricing is not None
+    return instance.pricing
+
+
+__all__ = ["Assortment", "Binding", "Model", "optimise", "to_json"]
