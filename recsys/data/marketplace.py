@@ -37,7 +37,7 @@ class Size:
     segments: int = 3
     days: int = 90
     seed: int = 0
-    orders_per_customer: float = 10.0  # mean over the whole period
+    orders_per_customer: float = 12.0  # mean over the whole period
 
     def __post_init__(self) -> None:
         least = {"customers": 20, "products": 30, "sellers": 2, "segments": 2, "days": 28}

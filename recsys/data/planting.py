@@ -29,6 +29,8 @@ SHOCK = 0.30  # standard deviation of the demand shock
 GREED = 0.04  # price rises by this fraction per standard deviation of the demand shock: the endogeneity
 TRIAL_EVERY, TRIAL_FIRST, TRIAL_SHARE = 8, 3, 0.2  # price experiments: weeks 3, 11, ... on a fifth of the cells
 COMPLEMENT = 0.7  # a second item is one of the first item's partners with this probability
+SPREAD = {"type": 0.4, "theme": 0.4, "colour": 0.15, "latent": 0.25}  # standard deviations of tastes
+FOND = 3.5  # utility of a favourite theme
 SHELF = 36  # products a week's slates are drawn from
 CLICKS = 0.04  # of looked-at slots filled at random
 REGIONS = ("north", "south", "east", "west", "islands", "overseas", "capital", "border")
@@ -199,12 +201,16 @@ def _loadings(shelves: Shelves, rng: np.random.Generator) -> tuple[tuple[str, ..
 
 
 def _draw_tastes(people: int, names: tuple[str, ...], rng: np.random.Generator) -> tuple[I32, F32]:
-    """Tastes [p, f] around a mean that depends on the age band."""
-    spread = {"type": 0.7, "theme": 1.2, "colour": 0.5, "latent": 0.8}
-    scale = np.array([spread[name.split(":")[0]] for name in names])
+    """Tastes [p, f] around a mean that depends on the age band, and two themes a person is fond of."""
+    scale = np.array([SPREAD[name.split(":")[0]] for name in names])
     age = rng.choice(len(AGES), people, p=[0.2, 0.3, 0.25, 0.15, 0.1]).astype(np.int32)
-    of_age = rng.normal(0, 0.5, (len(AGES), len(names))) * scale
-    return age, (of_age[age] + rng.normal(0, 1, (people, len(names))) * scale).astype(np.float32)
+    of_age = rng.normal(0, 0.7, (len(AGES), len(names)))
+    taste = (of_age[age] + rng.normal(0, 1, (people, len(names)))) * scale
+    themes = np.flatnonzero([name.startswith("theme:") for name in names])
+    keen = 1.5 * of_age[age][:, themes] + rng.gumbel(size=(people, len(themes)))
+    favourites = themes[np.argsort(-keen, axis=1)[:, :2]]
+    taste[np.arange(people)[:, None], favourites] += FOND
+    return age, taste.astype(np.float32)
 
 
 def _draw_segment_effects(size: Size, loading: F32, names: tuple[str, ...], rng: np.random.Generator) -> F32:
