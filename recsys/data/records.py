@@ -1,0 +1,181 @@
+"""Text lines to records: where a record begins and ends (RFC 4180), counted before any cell is interpreted.
+
+Every non-blank line of the file ends up in exactly one record. A quote that never closes costs the line it stands on,
+not the lines after it: reading resumes at the next line.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from io import TextIOBase
+from typing import NamedTuple
+
+from recsys.errors import DataError
+
+FIELD_SIZE = 64 << 10
+LINE_SIZE = 16 << 20
+QUOTED_LINES = 1000  # a quoted cell with more lines is an unclosed quote
+
+
+class Record(NamedTuple):
+    """One row as it stood in the file; `reason` is empty when its cells can be told apart."""
+
+    line: int  # 1 = first line of the file
+    text: str
+    reason: str = ""
+
+
+@dataclass
+class Lines:
+    """Numbered physical lines; lines can be handed back. Counts the blank ones."""
+
+    stream: TextIOBase
+    path: str
+    number: int = 0
+    blank: int = 0
+    waiting: deque[tuple[int, str]] = field(default_factory=deque)
+
+    def __iter__(self) -> Iterator[tuple[int, str]]:
+        while (line := self.take()) is not None:
+            if line[1] and not line[1].isspace():
+                yield line
+            else:
+                self.blank += 1
+
+    def take(self) -> tuple[int, str] | None:
+        """The next line without its end, None after the last; raises DataError for a line beyond 16 MB."""
+        if self.waiting:
+            return self.waiting.popleft()
+        line = self.stream.readline(LINE_SIZE)
+        if not line:
+            return None
+        self.number += 1
+        if line[-1] == "\n":
+            return self.number, line[:-1]
+        if len(line) >= LINE_SIZE:
+            raise DataError(
+                f"{self.path}, line {self.number} has no end",
+                got=f"more than {LINE_SIZE:,} characters",
+                wanted="rows separated by line ends",
+                cure="Is this a CSV file? Export it again.",
+            )
+        return self.number, line
+
+    def give_back(self, lines: Iterable[tuple[int, str]]) -> None:
+        self.waiting.extendleft(reversed(list(lines)))
+
+
+@dataclass(frozen=True)
+class Grammar:
+    """What a line of quoted and bare cells may look like, for one delimiter."""
+
+    delimiter: str
+    width: int  # cells per record
+
+    def __post_init__(self) -> None:
+        d = re.escape(self.delimiter)
+        inside = '(?:[^"]++|"")*+'
+        cell = f'(?:"{inside}"|[^"{d}][^{d}]*+|)'
+        rest = f"(?:{d}{cell})*+"
+        patterns = {
+            "whole": f"{cell}{rest}",
+            "opens": f'(?:(?>{cell}){d})*+"{inside}',
+            "stays": inside,
+            "closes": f'{inside}"{rest}',
+            "reopens": f'{inside}"(?:{d}(?>{cell})(?={d}))*+{d}"{inside}',
+        }
+        for name, pattern in patterns.items():
+            object.__setattr__(self, "_" + name, re.compile(pattern, re.DOTALL).fullmatch)
+
+    def is_whole(self, text: str) -> bool:
+        return self._whole(text) is not None  # type: ignore[attr-defined, no-any-return]
+
+    def opens(self, text: str) -> bool:
+        """A quoted cell is still open at the end of a line that began outside quotes."""
+        return self._opens(text) is not None  # type: ignore[attr-defined, no-any-return]
+
+    def follow(self, text: str) -> str:
+        """What a line that began inside quotes does: stays, closes, reopens or breaks."""
+        for name in ("stays", "closes", "reopens"):
+            if getattr(self, "_" + name)(text):
+                return name
+        return "breaks"
+
+    def count(self, text: str) -> int:
+        """Cells of a whole record."""
+        return text.count(self.delimiter) + 1 if '"' not in text else len(split(text, self.delimiter))
+
+
+def split(text: str, delimiter: str) -> list[str]:
+    """Cells of one whole record."""
+    import csv
+
+    return next(csv.reader([text], delimiter=delimiter, strict=True), [])
+
+
+def records(lines: Lines, grammar: Grammar) -> Iterator[Record]:
+    """Every record of the file, in order; raises DataError for a line beyond 16 MB."""
+    delimiters, delimiter = grammar.width - 1, grammar.delimiter
+    for number, line in lines:
+        if '"' in line:
+            yield _quoted(number, line, lines, grammar)
+        elif line.count(delimiter) != delimiters:
+            yield Record(number, line, "columns")
+        elif len(line) > FIELD_SIZE and max(map(len, line.split(delimiter))) > FIELD_SIZE:
+            yield Record(number, line, "field_size")
+        else:
+            yield Record(number, line)
+
+
+def _quoted(number: int, line: str, lines: Lines, grammar: Grammar) -> Record:
+    if grammar.is_whole(line):
+        return _sized(number, line, grammar)
+    if not grammar.opens(line):
+        return Record(number, line, "quote")
+    taken, closed = _until_closed(line, lines, grammar)
+    text = "\n".join([line, *(text for _, text in taken)])
+    if closed and not _swallows(line, [text for _, text in taken], grammar):
+        return _sized(number, text, grammar)
+    lines.give_back(taken)
+    return Record(number, line, "unclosed_quote")
+
+
+def _sized(number: int, text: str, grammar: Grammar) -> Record:
+    if len(text) > FIELD_SIZE and any(len(cell) > FIELD_SIZE for cell in _cells(text, grammar)):
+        return Record(number, text, "field_size")
+    return Record(number, text, "" if grammar.count(text) == grammar.width else "columns")
+
+
+def _cells(text: str, grammar: Grammar) -> list[str]:
+    """Like `split`, without the csv module's own limit on the length of a cell."""
+    d = re.escape(grammar.delimiter)
+    return re.findall(f'(?:^|{d})("(?:[^"]++|"")*+"|[^{d}]*+)', text)
+
+
+def _until_closed(line: str, lines: Lines, grammar: Grammar) -> tuple[list[tuple[int, str]], bool]:
+    """Lines after `line` up to the one that closes its open quote, and whether one does."""
+    taken: list[tuple[int, str]] = []
+    size = len(line)
+    while size <= FIELD_SIZE and len(taken) < QUOTED_LINES and (after := lines.take()) is not None:
+        taken.append(after)
+        size += len(after[1])
+        step = grammar.follow(after[1])
+        if step == "closes":
+            return taken, True
+        if step == "breaks":
+            break
+    return taken, False
+
+
+def _swallows(first: str, taken: list[str], grammar: Grammar) -> bool:
+    """Whether a record over several lines ate whole records: then its opening quote was a slip of the pen.
+
+    The last line of an honest record has fewer delimiters than a record, unless its open cell is the first one.
+    """
+    suspects = taken if first.count(grammar.delimiter) >= grammar.width - 1 else taken[:-1]
+    if grammar.count("\n".join([first, *taken])) != grammar.width:
+        suspects = taken
+    return grammar.width > 1 and any(grammar.is_whole(t) and grammar.count(t) == grammar.width for t in suspects)

@@ -1,0 +1,57 @@
+"""Rows that repeat or contradict each other within one source: one is kept, the others get a reason."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from recsys.data import schema
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from recsys.config import TableSource
+
+
+def settle(rows: pl.DataFrame, table: str, source: TableSource) -> pl.DataFrame:
+    """Give `reason` to repeated rows; orders follow `source.duplicates`, keyed tables keep the latest row of a key."""
+    if table == "orders":
+        return _one_day(_orders(rows, source))
+    return _keyed(rows, schema.KEYS[table])
+
+
+def _orders(rows: pl.DataFrame, source: TableSource) -> pl.DataFrame:
+    import polars as pl
+
+    good = pl.col("reason").is_null()
+    if source.duplicates != "keep":
+        reason = "summed" if source.duplicates == "sum" else "duplicate"
+        copy = good & ~pl.struct("raw", "reason").is_first_distinct()
+        units = pl.col("quantity").sum().over("raw")
+        rows = rows.with_columns(
+            pl.when(copy).then(pl.lit(reason)).otherwise("reason").alias("reason"),
+            (units if reason == "summed" else pl.col("quantity")).alias("quantity"),
+        )
+    line = good & pl.col("line").is_not_null()
+    clash = line & (pl.col("raw").n_unique().over("order", "line", "reason") > 1)
+    return rows.with_columns(pl.when(clash).then(pl.lit("conflict")).otherwise("reason").alias("reason"))
+
+
+def _one_day(rows: pl.DataFrame) -> pl.DataFrame:
+    """An order placed around midnight is of the later day: each order in exactly one day, no line before its time."""
+    import polars as pl
+
+    sale = pl.col("reason").is_null() & (pl.col("kind") == schema.SALE)
+    days = pl.when(sale).then("day")
+    last, first = (days.max().over("order"), days.min().over("order"))
+    return rows.with_columns(pl.when(sale & (last - first == 1)).then(last).otherwise("day").alias("day"))
+
+
+def _keyed(rows: pl.DataFrame, key: str) -> pl.DataFrame:
+    import polars as pl
+
+    good = pl.col("reason").is_null()
+    newest = pl.struct(pl.col("updated").fill_null(0), "source_line")
+    latest = good & (newest == newest.max().over(key, "reason"))
+    copy = pl.col("raw").n_unique().over(key, "reason") == 1
+    reason = pl.when(copy).then(pl.lit("duplicate")).otherwise(pl.lit("superseded"))
+    return rows.with_columns(pl.when(good & ~latest).then(reason).otherwise("reason").alias("reason"))
