@@ -199,6 +199,7 @@ class Part(StrEnum):
     PRODUCT_FEATURES = "product_features"
     OFFERS = "offers"
     PARTS = "parts"
+    VALIDATION = "validation"  # a split of its own past, for early stopping or weights
 
 
 @dataclass(frozen=True)
@@ -241,8 +242,8 @@ class Queries:
     def __len__(self) -> int:
         return len(self.customer)
 
-    def take(self, rows: slice) -> Queries:
-        """A run of consecutive queries."""
+    def take(self, rows: slice | NDArray[np.integer[Any]]) -> Queries:
+        """Some of the queries, in the given order."""
         at = np.arange(len(self), dtype=np.int32)[rows]
         return dataclasses.replace(
             self,

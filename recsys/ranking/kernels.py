@@ -1,8 +1,9 @@
 """Compiled loops over rows of scores: the only file with numba, imported inside the functions that call it.
 
-Every kernel first writes the row it works on into a scratch row in which whatever may not be ranked is -inf, so that
-selecting and counting never ask about masks again, and the caller's scores stay as they are. All kernels release the
-GIL; threads are the caller's business.
+Every kernel first writes the row it works on into a scratch row of int32 that order like the scores (float bits with the
+lower 31 flipped where negative), with NOTHING for whatever may not be ranked. Selecting and counting then never ask
+about masks, NaN or the sign of zero, and the caller's scores stay as they are. All kernels release the GIL; threads are
+the caller's business.
 """
 
 from __future__ import annotations
@@ -13,12 +14,12 @@ from typing import Any, TypeVar
 
 import numba
 import numpy as np
-from numpy.typing import NDArray
 
 from recsys.contract import F32, I32, I64, Flags
 
 Kernel = TypeVar("Kernel", bound=Callable[..., Any])
-NOTHING = np.float32(-np.inf)
+NOTHING = np.int32(-(2**31))  # below every finite score
+LOW = np.int32(2**31 - 1)  # the lower 31 bits
 
 
 def compiled(function: Kernel) -> Kernel:
@@ -32,52 +33,71 @@ def compiled(function: Kernel) -> Kernel:
 
 
 @compiled
-def allow(row: F32, barred: Flags, seen: I32, scratch: F32) -> None:
-    """Copy `row` to the front of `scratch`; what is barred, seen or not finite becomes -inf, -0.0 becomes 0.0."""
+def allow(row: F32, barred: Flags, seen: I32, scratch: I32) -> None:
+    """Write the order of `row` to the front of `scratch`, NOTHING where barred, seen or not finite."""
+    bits = row.view(np.int32)
     for j in range(row.shape[0]):
         score = row[j]
-        scratch[j] = score + np.float32(0) if abs(score) < np.inf and not barred[j] else NOTHING
+        order = bits[j] ^ ((bits[j] >> np.int32(31)) & LOW)
+        order = order if score != 0 else np.int32(0)
+        scratch[j] = order if abs(score) < np.inf and not barred[j] else NOTHING
     for at in range(seen.shape[0]):
         scratch[seen[at]] = NOTHING
 
 
 @compiled
-def allow_only(row: F32, columns: I32, barred: Flags, scratch: F32) -> None:
-    """Copy the allowed ones of `columns` only; the rest of `scratch` is left as it is."""
+def allow_only(row: F32, columns: I32, barred: Flags, scratch: I32) -> None:
+    """The same for the given columns only; the rest of `scratch` is left as it is."""
+    bits = row.view(np.int32)
     for at in range(columns.shape[0]):
         j = columns[at]
-        if 0 <= j < row.shape[0] and abs(row[j]) < np.inf and not barred[j]:
-            scratch[j] = row[j] + np.float32(0)
+        if j >= 0 and abs(row[j]) < np.inf and not barred[j]:
+            scratch[j] = bits[j] ^ ((bits[j] >> np.int32(31)) & LOW) if row[j] != 0 else 0
 
 
 @compiled
-def group_maxima(scratch: F32, maxima: F32) -> None:
-    """Maximum of each group of columns; group g is every len(maxima)-th column from g, so that lanes never mix."""
+def group_maxima(scratch: I32, maxima: I32) -> None:
+    """Maximum of each group of columns; group g is every len(maxima)-th column from g, so that vector lanes never mix."""
     groups = maxima.shape[0]
     maxima[:] = scratch[:groups]
     for first in range(groups, scratch.shape[0], groups):
+        part = scratch[first : first + groups]
         for g in range(groups):
-            score = scratch[first + g]
-            maxima[g] = score if score > maxima[g] else maxima[g]
+            maxima[g] = max(maxima[g], part[g])
 
 
 @compiled
-def gather(scratch: F32, maxima: F32, floor: np.float32, keys: NDArray[np.uint64]) -> int:
-    """Write one key per column at or above `floor` (and above -inf), and return how many.
+def kth_largest(values: I32, k: int) -> np.int32:
+    """The largest bar that at least k values reach: bisection over the 32 bits, each step one pass without branches."""
+    low, high = np.int64(NOTHING), np.int64(LOW)
+    while low < high:
+        bar = (low + high + 1) >> 1
+        reach = 0
+        for g in range(values.shape[0]):
+            reach += values[g] >= np.int32(bar)
+        if reach >= k:
+            low = bar
+        else:
+            high = bar - 1
+    return np.int32(low)
 
-    Keys are distinct and order like (score descending, column ascending) when sorted downwards.
+
+@compiled
+def gather(scratch: I32, maxima: I32, floor: np.int32, reaching: I32, keys: I64) -> int:
+    """Write one key per column that reaches `floor`, and return how many; both buffers have one place to spare.
+
+    Keys are distinct and order like (score descending, column ascending) when sorted downwards. Writing first and
+    counting after keeps the loops free of branches nobody can predict.
     """
     groups = maxima.shape[0]
-    bits = scratch.view(np.uint32)
-    found = 0
+    some, found = 0, 0
     for g in range(groups):
-        if maxima[g] < floor or maxima[g] == NOTHING:
-            continue
-        for j in range(g, scratch.shape[0], groups):
-            if scratch[j] >= floor and scratch[j] != NOTHING:
-                high = ~bits[j] if bits[j] >> np.uint32(31) else bits[j] | np.uint32(0x80000000)
-                keys[found] = (np.uint64(high) << np.uint64(32)) | np.uint64(np.uint32(0xFFFFFFFF) - np.uint32(j))
-                found += 1
+        reaching[some] = g
+        some += maxima[g] >= floor
+    for at in range(some):
+        for j in range(reaching[at], scratch.shape[0], groups):
+            keys[found] = (np.int64(scratch[j]) << 32) | np.int64(LOW - j)
+            found += scratch[j] >= floor
     return found
 
 
@@ -90,33 +110,32 @@ def best(scores: F32, barred: Flags, seen_start: I64, seen: I32, groups: int, co
     """
     n, m = scores.shape
     k = columns.shape[1]
-    scratch = np.full((m + groups - 1) // groups * groups, NOTHING, dtype=np.float32)
-    maxima = np.empty(groups, dtype=np.float32)
-    keys = np.empty(m, dtype=np.uint64)
+    scratch = np.full((m + groups - 1) // groups * groups, NOTHING, dtype=np.int32)
+    maxima = np.empty(groups, dtype=np.int32)
+    reaching = np.empty(groups + 1, dtype=np.int32)
+    keys = np.empty(m + 1, dtype=np.int64)
     for i in range(n):
         allow(scores[i], barred, seen[seen_start[i] : seen_start[i + 1]], scratch)
         group_maxima(scratch, maxima)
-        floor = np.partition(maxima, groups - k)[groups - k] if groups > k else NOTHING
-        found = gather(scratch, maxima, floor, keys)
+        floor = max(kth_largest(maxima, k), NOTHING + np.int32(1))
+        found = gather(scratch, maxima, floor, reaching, keys)
         kept = keys[:found]
         if found > 4 * k:
             kept = np.partition(kept, found - k)[found - k :]
-        kept = np.sort(kept)
+        kept = np.sort(kept)[::-1]
         for place in range(min(k, kept.shape[0])):
-            j = np.uint32(0xFFFFFFFF) - np.uint32(kept[kept.shape[0] - 1 - place] & np.uint64(0xFFFFFFFF))
+            j = LOW - (kept[place] & np.int64(LOW))
             columns[i, place] = j
-            values[i, place] = scratch[j]
+            values[i, place] = scores[i, j]
 
 
 @compiled
-def beaten_by(scratch: F32, m: int, p: int) -> int:
-    """How many of the m columns rank before column p: a higher score, or an equal one further left."""
-    score = scratch[p]
-    before = 0
-    for j in range(p):
-        before += scratch[j] >= score
-    for j in range(p + 1, m):
-        before += scratch[j] > score
+def beaten_by(scratch: I32, p: int) -> int:
+    """How many other columns score at least as much as column p: a held-out product never wins a tie."""
+    order = scratch[p]
+    before = np.int32(-1)  # itself
+    for j in range(scratch.shape[0]):
+        before += np.int32(scratch[j] >= order)
     return before
 
 
@@ -138,7 +157,7 @@ def count_ranks(
     An empty `candidate_start` admits every column.
     """
     n, m = scores.shape
-    scratch = np.full(m, NOTHING, dtype=np.float32)
+    scratch = np.empty(m, dtype=np.int32)
     for i in range(n):
         held_out = product[start[i] : start[i + 1]]
         if held_out.shape[0] == 0:
@@ -155,4 +174,4 @@ def count_ranks(
         pool[i] = np.sum(scratch != NOTHING)
         for at in range(start[i], start[i + 1]):
             p = product[at]
-            ranks[at] = 0 if p < 0 or scratch[p] == NOTHING else 1 + beaten_by(scratch, m, p)
+            ranks[at] = 0 if p < 0 or scratch[p] == NOTHING else 1 + beaten_by(scratch, p)

@@ -10,7 +10,7 @@ from recsys.contract import F32, I32, Flags, Rows
 from recsys.ranking.masks import barred_columns, ragged_columns
 
 BLOCK_MEMORY = 64 * 2**20  # bytes
-GROUPS_PER_PLACE = 6  # more groups: fewer columns reach the floor, but finding the floor costs more
+GROUPS_PER_PLACE = 10  # more groups: fewer columns reach the floor, but finding the floor costs more
 
 
 def top_k(scores: F32, k: int, *, seen: Rows | None = None, barred: Flags | None = None) -> tuple[I32, F32]:

@@ -18,9 +18,14 @@ def held_out(rng: np.random.Generator, n: int, m: int) -> tuple[Any, Any]:
     return start, np.concatenate(rows).astype(np.int32)
 
 
-def places(lists: Any, start: Any, product: Any) -> list[int]:
+def places(lists: Any, values: Any, start: Any, product: Any) -> list[int]:
+    """The last place among the equals of each product in its row's full list, 0 when it is not listed."""
     owners = np.repeat(np.arange(len(lists)), np.diff(start))
-    return [1 + list(lists[i]).index(p) if p in lists[i] else 0 for i, p in zip(owners, product, strict=True)]
+    found = []
+    for i, p in zip(owners, product, strict=True):
+        listed = list(lists[i])
+        found.append(int(np.sum(values[i] >= values[i][listed.index(p)])) if p in listed else 0)
+    return found
 
 
 @pytest.mark.parametrize("seed", range(80))
@@ -29,8 +34,8 @@ def test_rank_is_the_place_in_the_sorted_list(seed: int) -> None:
     start, product = held_out(np.random.default_rng(seed), *scores.shape)
     before, truth = scores.copy(), product.copy()
     ranks, pool = ranks_and_pools(scores, start, product, seen=seen, barred=barred)
-    lists = sorted_top_k(scores, scores.shape[1], seen, barred)[0]
-    np.testing.assert_array_equal(ranks, places(lists, start, product))
+    lists, values = sorted_top_k(scores, scores.shape[1], seen, barred)
+    np.testing.assert_array_equal(ranks, places(lists, values, start, product))
     np.testing.assert_array_equal(pool, np.where(np.diff(start) > 0, (lists >= 0).sum(axis=1), 0))
     np.testing.assert_array_equal(scores, before)
     np.testing.assert_array_equal(product, truth)
@@ -48,8 +53,8 @@ def test_candidates_limit_the_competitors(seed: int) -> None:
     for i in range(n):
         inside = np.union1d(candidates[i].indices, product[start[i] : start[i + 1]])
         outside[i, np.setdiff1d(np.arange(m), inside)] = np.nan
-    lists = sorted_top_k(outside, m, seen, barred)[0]
-    np.testing.assert_array_equal(ranks, places(lists, start, product))
+    lists, values = sorted_top_k(outside, m, seen, barred)
+    np.testing.assert_array_equal(ranks, places(lists, values, start, product))
 
 
 def test_a_candidate_that_is_the_positive_counts_once() -> None:
@@ -57,7 +62,7 @@ def test_a_candidate_that_is_the_positive_counts_once() -> None:
     start, product = np.array([0, 1]), np.array([2], dtype=np.int32)
     candidates = sparse.csr_matrix(([1, 1, 1, 1], ([0, 0, 0, 0], [2, 0, 1, 3])), shape=(1, 5))
     ranks, pool = ranks_and_pools(scores, start, product, candidates=candidates)
-    assert (ranks[0], pool[0]) == (3, 4)  # behind 0 and, at the same score, 1; 4 is no candidate
+    assert (ranks[0], pool[0]) == (4, 4)  # behind 0 and, at the same score, 1 and 3; 4 is no candidate
 
 
 def test_every_way_to_miss() -> None:

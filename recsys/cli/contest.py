@@ -1,0 +1,144 @@
+"""`recsys contest`: judge contenders on a split you bring."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+DEFAULT_CONTENDERS = (
+    "popularity", "item_neighbours", "user_neighbours", "ease", "als", "lightfm", "factorization_machine", "two_tower",
+)  # fmt: skip
+
+
+def register(app: typer.Typer) -> None:
+    app.command("contest")(contest)
+
+
+def contest(
+    train: Annotated[
+        str,
+        typer.Argument(
+            help="Rows to learn from: columns user,item[,timestamp,weight]; CSV, TSV or Parquet, plain or .gz."
+        ),
+    ],
+    test: Annotated[str, typer.Argument(help="Rows to be judged on, same columns.")],
+    candidates: Annotated[
+        str | None, typer.Option(help="Columns user,item: rank only these plus the user's test items.")
+    ] = None,
+    contenders: Annotated[
+        str, typer.Option(help="Names, comma separated; default: all of --config, else one per family.")
+    ] = "",
+    config: Annotated[str | None, typer.Option(help="A recsys.toml with [contenders.NAME] tables.")] = None,
+    at: Annotated[str, typer.Option(help="Cut-offs.")] = "10,20",
+    keep_seen: Annotated[bool, typer.Option("--keep-seen", help="Let train items be ranked.")] = False,
+    validation: Annotated[
+        float, typer.Option(help="Fraction of each user's train rows for early stopping and blends.", min=0.0, max=0.5)
+    ] = 0.1,
+    out: Annotated[str | None, typer.Option("--json", help="Write everything as JSON to this file.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of every fit.")] = 0,
+    seconds: Annotated[float, typer.Option(help="Time limit per fit.", min=1)] = 900,
+) -> None:
+    """Judge contenders on a split you bring.
+
+    Each contender is fitted in its own process on TRAIN and ranks the catalogue for every user of TEST; items the user
+    has in TRAIN are left out. The table shows means with 95 % customer-bootstrap intervals.
+
+    Example: recsys contest train.csv test.csv --contenders popularity,als,ease --json result.json
+    """
+    from recsys.contest.own import Terms, as_json, hold, verdict
+    from recsys.data.pairs import own_split
+
+    terms = Terms(_cutoffs(at), keep_seen, validation, seed, seconds)
+    entered, rules = _entered(config, contenders, terms.at)
+    split = own_split(train, test, candidates)
+    typer.echo(_describe(split), err=True)
+    entrants = hold(split, entered, terms, _announce)
+    decision = verdict(entrants, rules)
+    result = as_json(entrants, decision)
+    if out:
+        Path(out).write_text(json.dumps(result, indent=1, allow_nan=False))
+    _show(result, terms.at)
+
+
+def _cutoffs(text: str) -> tuple[int, ...]:
+    from recsys.errors import UsageError
+
+    try:
+        at = tuple(int(k) for k in text.split(","))
+    except ValueError:
+        at = ()
+    if not at or min(at) < 1:
+        raise UsageError("--at", got=text, wanted="whole numbers above 0, like 10,20")
+    return at
+
+
+def _entered(config: str | None, names: str, at: tuple[int, ...]) -> tuple[dict[str, Any], Any]:
+    """The contenders asked for and the rules to judge them by."""
+    import difflib
+
+    from recsys.config import Contender, Contest, load
+    from recsys.errors import UsageError
+    from recsys.models.catalog import FAMILIES
+
+    known = {name: Contender(family=name) for name in FAMILIES}
+    rules = Contest(at=at, primary=f"ndcg_at_{at[0]}", bar=("popularity",))
+    wanted = [name.strip() for name in names.split(",") if name.strip()] or list(DEFAULT_CONTENDERS)
+    if config:
+        settings = load(config)
+        known |= settings.contenders
+        rules = rules.model_copy(update={"bar": tuple(dict.fromkeys((*settings.contest.bar, "popularity")))})
+        wanted = wanted if names else list(settings.entered())
+    for name in wanted:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 1)
+            raise UsageError(f"Unknown contender {name!r}", wanted=f"one of {', '.join(sorted(known))}",
+                             cure=f"Did you mean {near[0]!r}?" if near else "")  # fmt: skip
+    return {name: known[name] for name in wanted}, rules
+
+
+def _describe(split: Any) -> str:
+    space, events = split.train.space, split.train.events
+    return (
+        f"{len(space.customers):,} users x {len(space.products):,} items, {len(events.product):,} train rows; "
+        f"{len(split.queries):,} users are asked, {len(split.truth.product):,} held-out rows"
+    )
+
+
+def _announce(name: str, event: str, numbers: Mapping[str, Any]) -> None:
+    """Progress on stderr, one line per event, epochs included."""
+    told = "  ".join(f"{k} {v:.4g}" if isinstance(v, int | float) else f"{v}" for k, v in list(numbers.items())[:5])
+    typer.echo(f"  {name:<24} {event:<8} {told}", err=True)
+
+
+def _show(result: Mapping[str, Any], at: tuple[int, ...]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    first = [f"ndcg@{at[0]}", f"hit@{at[0]}", f"recall@{at[-1]}", f"ndcg@{at[-1]}"]
+    columns = list(dict.fromkeys(first))
+    table = Table(title="Contest (mean, 95 % interval)")
+    for title in ("contender", *columns, "fit s", "score s", "peak MB"):
+        table.add_column(title, justify="left" if title == "contender" else "right")
+    ok = [c for c in result["contenders"] if c["status"] == "ok"]
+    for c in sorted(ok, key=lambda c: -(c["metrics"][columns[0]]["mean"] or 0)):
+        cells = [_cell(c["metrics"].get(name)) for name in columns]
+        table.add_row(
+            c["name"], *cells, f"{c['fit_seconds']:.1f}", f"{c['score_seconds']:.1f}", f"{c['peak_memory_mb']:,.0f}"
+        )
+    console = Console()
+    console.print(table)
+    for c in result["contenders"]:
+        if c["status"] != "ok":
+            console.print(f"{c['name']}: {c['status']}. {c['reason']}", markup=False)
+    for reason in result["decision"]["reasons"]:
+        console.print(reason, markup=False)
+
+
+def _cell(metric: Mapping[str, Any] | None) -> str:
+    if metric is None or metric["mean"] is None:
+        return "n/a"
+    return f"{metric['mean']:.4f} [{metric['low']:.4f}, {metric['high']:.4f}]"

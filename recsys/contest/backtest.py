@@ -1,0 +1,68 @@
+"""Backtest: a stored scorer on the held-out days, on every track, as a record a leaderboard can show."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from recsys.config import Contest
+from recsys.contest.measure import TRACKS, Answers, Exam, answer, exams
+from recsys.contract import F64, I64, Dataset, Scorer, Texts
+from recsys.data.split import HeldOut
+from recsys.evaluation.metrics import RANK_METRICS
+from recsys.evaluation.scorecard import Scorecard, coverage_at, score, summary
+
+
+def judge(
+    name: str, scorer: Scorer, held: HeldOut, contest: Contest, *, barred: Any = None, fallback: Scorer | None = None
+) -> dict[str, Scorecard]:
+    """A scorecard per track. Rows without any opinion are answered by the fallback, as they would be served."""
+    cards = {}
+    for track, exam in exams(held, barred).items():
+        if len(exam.queries):
+            answers = answer(scorer, exam, max(contest.at), fallback)
+            cards[track] = scorecard(name, track, held, exam, answers, contest.at)
+    return cards
+
+
+def scorecard(name: str, track: str, held: HeldOut, exam: Exam, answers: Answers, at: Sequence[int]) -> Scorecard:
+    """Metrics of one contender's answers on one track."""
+    truth = exam.truth
+    revenue = None if track == "basket" else truth.revenue.astype(np.float64)
+    values, whole = score(answers.ranks, truth.start, answers.lists, at, revenue)
+    if track == "basket":
+        values = _target_values(answers, truth.start, at)
+    m = len(exam.queries.space.products)
+    ids = held.basket_ids if track == "basket" else held.ids
+    warm = exam.queries.customer >= 0
+    return Scorecard(
+        contender=name,
+        track=track,
+        values=values,
+        whole={**whole, **coverage_at(answers.lists, m, at), "score_seconds": answers.seconds},
+        cluster=_cluster(ids),
+        groups={"warm": warm, "cold": ~warm},
+    )
+
+
+def _target_values(answers: Answers, start: I64, at: Sequence[int]) -> dict[str, F64]:
+    """hit and ndcg of the one target (the first product of each truth), and hit of any other product of the basket."""
+    target, one_each = answers.ranks[start[:-1]], np.arange(len(start), dtype=np.int64)
+    values = {f"{name}_at_{k}": RANK_METRICS[name](target, one_each, k) for name in ("hit", "ndcg") for k in at}
+    return values | {f"any_hit_at_{k}": RANK_METRICS["hit"](answers.ranks, start, k) for k in at}
+
+
+def _cluster(ids: Texts) -> I64:
+    return np.unique(ids.astype(str), return_inverse=True)[1].astype(np.int64)
+
+
+def summaries(cards: Mapping[str, Scorecard], contest: Contest, seed: int) -> dict[str, Any]:
+    """JSON of all tracks."""
+    return {track: summary(cards[track], contest.level, contest.draws, seed) for track in TRACKS if track in cards}
+
+
+def barred_products(data: Dataset) -> Any:
+    """Products nobody may be offered: bool[m]."""
+    return ~data.catalogue.available
