@@ -1,0 +1,53 @@
+"""Panels with known answers: pyblp's own data, orange juice, simulated markets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from recsys.data.instruments import Columns, cost_shifters, hausman
+from recsys.models.demand.panel import Panel
+from recsys.models.demand.read import panel_from
+
+SHARED = Path(__file__).parents[4] / "shared" / "data"
+OUNCES = 64  # the unit of the juice prices is an ounce; a carton holds 64
+
+
+def nevo() -> Panel:
+    """Fake cereal: 94 markets x 24 products, shipped with pyblp."""
+    import pyblp
+
+    return panel_from(pl.read_csv(pyblp.data.NEVO_PRODUCTS_LOCATION))
+
+
+def orange_juice() -> Panel:
+    """83 stores x 121 weeks x 11 brands; market size = 2 x the 95th percentile of the store's weekly volume."""
+    file = SHARED / "orangejuice" / "yx.csv.gz"
+    if not file.exists():
+        pytest.skip("the orange juice panel lies beside the repository, in ../shared/data")
+    rows = pl.read_csv(file)
+    prices = rows.select(f"price{b}" for b in range(1, 12)).to_numpy()
+    price = prices[np.arange(len(rows)), rows["brand"].to_numpy() - 1]
+    rows = rows.with_columns(prices=pl.Series(price * OUNCES), units=pl.col("logmove").exp())
+    volume = rows.group_by("store", "week").agg(pl.col("units").sum())
+    size = volume.group_by("store").agg(size=2 * pl.col("units").quantile(0.95, "linear"))
+    rows = rows.join(size, on="store").with_columns(shares=pl.col("units") / pl.col("size"))
+    full = rows.group_by("store", "week").agg(inside=pl.col("shares").sum(), brands=pl.len())
+    rows = rows.join(full.filter(pl.col("inside") < 1, pl.col("brands") >= 2), on=["store", "week"])
+    rows = rows.sort("store", "week", "brand")
+    code = {c: rows[c].rank("dense").to_numpy().astype(np.int32) - 1 for c in ("store", "week", "brand")}
+    z = _with_cost(hausman(rows["prices"].to_numpy(), code["brand"], code["week"], code["store"]), rows)
+    table = rows.select(
+        market_ids=pl.format("{}@{}", *(pl.col(c).cast(pl.String).str.zfill(3) for c in ("store", "week"))),
+        product_ids=pl.col("brand").cast(pl.String).str.zfill(2),
+        shares="shares", prices="prices", deal="deal", feature="feat",
+        demand_instruments_hausman=pl.Series(z.values[:, 0]), demand_instruments_cost=pl.Series(z.values[:, 1]),
+    )  # fmt: skip
+    return panel_from(table)
+
+
+def _with_cost(z: Columns, rows: pl.DataFrame) -> Columns:
+    return z.joined(cost_shifters((rows["prices"] * (1 - rows["profit"] / 100)).to_numpy()))
