@@ -156,5 +156,6 @@ def _unpack_items(kind: Any, tag: str, content: Mapping[str, Any], arrays: Mappi
     if tag == "map":
         item_type = arguments[1] if len(arguments) == 2 else Any
         return {name: unpack(item_type, item, arrays) for name, item in content.items()}
-    items = [unpack(arguments[0] if arguments else Any, item, arrays) for item in content.values()]
+    in_order = [content[str(i)] for i in range(len(content))]  # JSON keys are sorted as text: "10" before "2"
+    items = [unpack(arguments[0] if arguments else Any, item, arrays) for item in in_order]
     return frozenset(items) if typing.get_origin(kind) is frozenset else tuple(items)

@@ -15,7 +15,9 @@ from recsys.contract import Catalogue, Features, I32, Index, Space
 
 MIN_WORD_PRODUCTS, MAX_WORDS = 5, 400
 _WORD = re.compile(r"[a-z]{3,}")
-_NOT_ATTRIBUTES = frozenset(("product", "customer", "title", "price", "cost", "available", "time", "updated"))
+_NOT_ATTRIBUTES = frozenset(
+    ("product", "customer", "title", "price", "cost", "available", "time", "updated", "source", "source_line")
+)
 
 Fields = Mapping[str, Sequence[Any]]  # field -> one value per row; text = category, number = number, None = unknown
 

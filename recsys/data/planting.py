@@ -21,7 +21,7 @@ from recsys.data.marketplace import (
 )
 
 START = 1_736_121_600  # Monday 2025-01-06 00:00 UTC
-ALPHA = 0.12  # mean utility lost per unit of currency
+ALPHA, ALPHA_SPREAD = 0.12, 0.025  # utility lost per unit of currency: mean and standard deviation over people
 CONVERSION = 0.30  # visits that end with an order
 TOP_FIVE = 0.30  # share of sales of the five largest sellers, where there are enough sellers
 GUESTS = 0.15  # people who never sign in, per customer
@@ -103,6 +103,7 @@ def plant(size: Size) -> Planted:
     names, loading = _loadings(shelves, rng)
     people = size.customers + max(1, int(size.customers * GUESTS))
     age, taste = _draw_tastes(people, names, rng)
+    segment = rng.choice(size.segments, people, p=_shares(size.segments, 0.4)).astype(np.int32)
     shock = _draw_shocks(size, rng)
     quality = rng.normal(0, 0.7, size.products)
     cost = _draw_costs(size, shelves, rng)
@@ -116,13 +117,13 @@ def plant(size: Size) -> Planted:
         segments=Index.of(REGIONS[k] if k < len(REGIONS) else f"region-{k:02d}" for k in range(size.segments)),
         start=START,
         days=size.days,
-        segment=rng.choice(size.segments, people, p=_shares(size.segments, 0.4)).astype(np.int32),
+        segment=segment,
         rate=_draw_rates(size, people, rng),
         joined=np.where(rng.random(people) < 0.2, rng.integers(0, int(size.days * 0.9), people), 0).astype(np.int32),
         taste=taste,
         loading=loading,
         taste_names=names,
-        price_coefficient=np.maximum(rng.normal(ALPHA, 0.03, people), 0.02).astype(np.float32),
+        price_coefficient=_draw_price_coefficients(size, segment, rng),
         quality=(quality + ALPHA * shelves.typical("price") + np.log(shelves.typical("weight"))).astype(np.float32),
         segment_effect=_draw_segment_effects(size, loading, names, rng),
         repeat_effect=np.where(shelves.typical("again") > 0, 0.6, -2.0).astype(np.float32),
@@ -211,6 +212,12 @@ def _draw_tastes(people: int, names: tuple[str, ...], rng: np.random.Generator) 
     favourites = themes[np.argsort(-keen, axis=1)[:, :2]]
     taste[np.arange(people)[:, None], favourites] += FOND
     return age, taste.astype(np.float32)
+
+
+def _draw_price_coefficients(size: Size, segment: I32, rng: np.random.Generator) -> F32:
+    """Normal around a mean that differs by a fifth between the least and the most careful region [p]."""
+    mean = ALPHA * np.linspace(0.9, 1.1, size.segments)[segment]
+    return np.maximum(rng.normal(mean, ALPHA_SPREAD), 0.02).astype(np.float32)
 
 
 def _draw_segment_effects(size: Size, loading: F32, names: tuple[str, ...], rng: np.random.Generator) -> F32:

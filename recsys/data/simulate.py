@@ -123,7 +123,9 @@ def _returns(lines: pl.DataFrame, truth: MarketTruth, rng: np.random.Generator) 
 
     back = lines.filter(pl.Series(rng.random(lines.height) < RETURNED))
     late = pl.Series(rng.integers(2 * DAY, 20 * DAY, back.height))
-    back = back.with_columns(order="R" + pl.col("order"), quantity=-pl.col("quantity"), time=pl.col("time") + late)
+    back = back.with_columns(
+        order="R" + pl.col("order").str.slice(1), quantity=-pl.col("quantity"), time=pl.col("time") + late
+    )
     return back.filter(pl.col("time") < truth.start + truth.days * DAY)
 
 
@@ -143,7 +145,6 @@ def _products(planted: Planted) -> pl.DataFrame:
 
     truth, shelves = planted.truth, planted.shelves
     kind = np.array([k.name for k in KINDS], dtype=object)[shelves.kind]
-    launch = np.argmax(truth.offered, axis=1)
     return pl.DataFrame(
         {
             "product": truth.products.ids,
@@ -156,10 +157,9 @@ def _products(planted: Planted) -> pl.DataFrame:
             "seller": truth.sellers.ids[truth.seller],
             "price": truth.price[:, :, -1].mean(axis=0).astype(np.float64).round(2),
             "cost": truth.cost[:, -1].astype(np.float64).round(2),
-            "launched": truth.start + launch.astype(np.int64) * DAY,
             "available": truth.offered[:, -1],
         }
-    ).with_columns(_iso("launched"))
+    )
 
 
 def _title(shelves: Shelves, j: int) -> str:
@@ -180,9 +180,8 @@ def _customers(planted: Planted, rng: np.random.Generator) -> pl.DataFrame:
             "segment": truth.segments.ids[truth.segment[:n]],
             "age_band": np.array(AGES, dtype=object)[planted.age[:n]],
             "device": rng.choice(np.array(["phone", "computer", "tablet"], dtype=object), n, p=[0.6, 0.3, 0.1]),
-            "joined": truth.start + truth.joined[:n].astype(np.int64) * DAY,
         }
-    ).with_columns(_iso("joined"))
+    )
 
 
 def _exposures(truth: MarketTruth, visits: Visits, slates: Slates, rng: np.random.Generator) -> pl.DataFrame:
