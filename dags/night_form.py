@@ -1,0 +1,66 @@
+"""When the night runs, and what a person may set when triggering it by hand."""
+
+from __future__ import annotations
+
+from airflow.sdk import CronTriggerTimetable, Param
+
+from recsys.config import Settings
+
+WHAT, HOW = "Which night", "How it is run"
+LONGER = 4  # times the usual budget that may be asked for by hand
+PROMOTION = {
+    "auto": "auto: the evidence decides",
+    "off": "off: judge and publish, keep the champion",
+}
+
+
+def form(settings: Settings) -> dict[str, Param]:
+    """The trigger form: titled, in sections, validated before a run is made."""
+    names = list(settings.entered())
+    minutes = max(1, round(settings.night.fit_seconds / 60))
+    return {
+        "as_of": Param(
+            None,
+            type=["null", "string"],
+            format="date",
+            title="As-of day",
+            section=WHAT,
+            description="The last day the models may know. Empty: the last full day in the data.",
+        ),
+        "contenders": Param(
+            names,
+            type="array",
+            items={"type": "string", "enum": names},
+            minItems=1,
+            examples=names,
+            title="Contenders",
+            section=WHAT,
+            description="Who is trained and judged. The champion takes part even when it is not chosen.",
+        ),
+        "minutes": Param(
+            minutes,
+            type="integer",
+            minimum=1,
+            maximum=LONGER * minutes,
+            title="Minutes per fit",
+            section=HOW,
+            description="A contender that needs longer is stopped and counts as failed; the others go on.",
+        ),
+        "promotion": Param(
+            "auto" if settings.night.promotion == "auto" else "off",
+            type="string",
+            enum=list(PROMOTION),
+            values_display=PROMOTION,
+            title="Promotion",
+            section=HOW,
+            description="May this night replace the champion?",
+        ),
+    }
+
+
+def schedule(settings: Settings) -> CronTriggerTimetable | None:
+    """Every night once `scheduled = true` in [night]; until then only when triggered."""
+    night = settings.night
+    if not night.scheduled:
+        return None
+    return CronTriggerTimetable(night.schedule, timezone=night.timezone, run_immediately=False)

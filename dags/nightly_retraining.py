@@ -1,0 +1,73 @@
+"""One night: orders in, contenders trained and judged, a champion and its lists out. Wiring only: see recsys.steps."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow.sdk import Asset, dag, get_current_context, task
+from airflow.sdk.exceptions import AirflowSkipException
+from night_form import form, schedule
+from night_tasks import call, collect, per_contender, retries, step
+
+from recsys.config import load
+
+settings = load()
+CHAMPION = Asset(f"champion_{settings.shop.name}", uri=f"recsys://{settings.shop.name}/champion")
+
+
+@task
+def start_night() -> dict[str, Any]:
+    """Fix what this night is about: its as-of day, contenders, seed and budget."""
+    now = get_current_context()
+    due = now.get("logical_date")
+    return call("start_night", {**now["params"], "run": now["run_id"], "due": due.isoformat() if due else None})
+
+
+@task
+def contenders(night: dict[str, Any]) -> list[str]:
+    """Who is entered tonight, the champion always among them."""
+    return night["contenders"]
+
+
+@per_contender(settings)
+def backtest(night: dict[str, Any], contender: str) -> dict[str, Any]:
+    """Fit on the past, recommend, and be judged on the held-out days."""
+    return call("backtest", night, contender)
+
+
+@per_contender(settings)
+def fit(night: dict[str, Any], contender: str) -> dict[str, Any]:
+    """Fit on all days up to the as-of day; judged on tomorrow's orders."""
+    return call("fit", night, contender)
+
+
+@task(outlets=[CHAMPION])
+def announce(publication: dict[str, Any]) -> None:
+    """Tell followers of the champion asset that new lists are served; a re-run of a past day tells nobody."""
+    if not publication.get("current"):
+        raise AirflowSkipException("What is served did not change.")
+    get_current_context()["outlet_events"][CHAMPION].extra = publication
+
+
+@dag(
+    schedule=schedule(settings), params=form(settings), default_args=retries(settings), max_active_runs=1, catchup=False
+)
+def nightly_retraining() -> None:
+    """Prepare the data, train every contender, judge all by the same rules, publish the champion's lists."""
+    night = step("prepare", step("ingest", start_night()))
+    names = contenders(night)
+    evidence = step("judge", night)
+    backtests = collect.override(task_id="backtests")(names, backtest.partial(night=night).expand(contender=names))
+    decision = step("decide", night, backtests, evidence)
+    fitting = fit.partial(night=night).expand(contender=names)
+    fits = collect.override(task_id="fits")(names, fitting)
+    blended = step("blend", night, backtests, fits)
+    publication = step("publish", night, decision, fits)
+    announce(publication)
+    registration = step("register", night, backtests, decision, publication)
+    step("report", night, backtests, decision, publication, registration)
+    decision >> fitting
+    blended >> publication
+
+
+nightly_retraining()
