@@ -95,7 +95,7 @@ def test_the_walk(tmp_path: Path) -> None:
 
 
 def test_only_the_joins_run_after_a_failure(tmp_path: Path) -> None:
-    rules = parsed(tmp_path, "print(json.dumps({t.task_id: str(t.trigger_rule) for t in dag.tasks}))")
+    rules = parsed(tmp_path, "print(json.dumps({t.task_id: t.trigger_rule.value for t in dag.tasks}))")
     assert {name for name, rule in rules.items() if rule != "all_success"} == {"backtests", "fits"}
 
 
