@@ -133,8 +133,7 @@ def _total(values: NDArray[Any], start: I64) -> F64:
 
 
 def _ordinals(ranks: I32, start: I64) -> I64:
-    """1 for the best of each customer's ranks, 2 for the next, and so on."""
-    ordinals = np.empty(len(ranks), dtype=np.int64)
+    """How many of a customer's ranks are at least as good as each one: 1 for the best, equals count together."""
     owners = _owners(start)
-    ordinals[np.lexsort((ranks, owners))] = np.arange(len(ranks)) - start[:-1][owners] + 1
-    return ordinals
+    keys = (owners << 32) + ranks
+    return np.searchsorted(np.sort(keys), keys, side="right") - start[owners]

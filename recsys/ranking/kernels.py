@@ -1,9 +1,9 @@
 """Compiled loops over rows of scores: the only file with numba, imported inside the functions that call it.
 
-Every kernel first writes the row it works on into a scratch row of int32 that order like the scores (float bits with the
+Every kernel first writes the row it works on into a scratch row of int32 that order like the scores (float bits, the
 lower 31 flipped where negative), with NOTHING for whatever may not be ranked. Selecting and counting then never ask
-about masks, NaN or the sign of zero, and the caller's scores stay as they are. All kernels release the GIL; threads are
-the caller's business.
+about masks, NaN or the sign of zero, and the caller's scores stay as they are. All kernels release the GIL; threads
+are the caller's business.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def allow_only(row: F32, columns: I32, barred: Flags, scratch: I32) -> None:
 
 @compiled
 def group_maxima(scratch: I32, maxima: I32) -> None:
-    """Maximum of each group of columns; group g is every len(maxima)-th column from g, so that vector lanes never mix."""
+    """Maximum of each group of columns; group g is every len(maxima)-th column from g, so vector lanes never mix."""
     groups = maxima.shape[0]
     maxima[:] = scratch[:groups]
     for first in range(groups, scratch.shape[0], groups):
@@ -67,15 +67,21 @@ def group_maxima(scratch: I32, maxima: I32) -> None:
 
 
 @compiled
+def reach(orders: I32, bar: np.int32) -> int:
+    """How many orders are at or above `bar`."""
+    count = np.int32(0)
+    for j in range(orders.shape[0]):
+        count += np.int32(orders[j] >= bar)
+    return int(count)
+
+
+@compiled
 def kth_largest(values: I32, k: int) -> np.int32:
-    """The largest bar that at least k values reach: bisection over the 32 bits, each step one pass without branches."""
+    """The largest bar that at least k values reach: bisection over the 32 bits."""
     low, high = np.int64(NOTHING), np.int64(LOW)
     while low < high:
         bar = (low + high + 1) >> 1
-        reach = 0
-        for g in range(values.shape[0]):
-            reach += values[g] >= np.int32(bar)
-        if reach >= k:
+        if reach(values, np.int32(bar)) >= k:
             low = bar
         else:
             high = bar - 1
@@ -130,16 +136,6 @@ def best(scores: F32, barred: Flags, seen_start: I64, seen: I32, groups: int, co
 
 
 @compiled
-def beaten_by(scratch: I32, p: int) -> int:
-    """How many other columns score at least as much as column p: a held-out product never wins a tie."""
-    order = scratch[p]
-    before = np.int32(-1)  # itself
-    for j in range(scratch.shape[0]):
-        before += np.int32(scratch[j] >= order)
-    return before
-
-
-@compiled
 def count_ranks(
     scores: F32,
     start: I64,
@@ -152,7 +148,7 @@ def count_ranks(
     ranks: I32,
     pool: I32,
 ) -> None:
-    """Fill ranks [nnz] of the held-out products and pool [n], the number of products ranked in each row.
+    """Fill ranks [nnz] of the held-out products and pool [n], the number of products ranked per row; both come as 0.
 
     An empty `candidate_start` admits every column.
     """
@@ -161,7 +157,6 @@ def count_ranks(
     for i in range(n):
         held_out = product[start[i] : start[i + 1]]
         if held_out.shape[0] == 0:
-            pool[i] = 0
             continue
         own = seen[seen_start[i] : seen_start[i + 1]]
         if candidate_start.shape[0] == 0:
@@ -171,7 +166,8 @@ def count_ranks(
             allow_only(scores[i], candidate[candidate_start[i] : candidate_start[i + 1]], barred, scratch)
             allow_only(scores[i], held_out, barred, scratch)
             scratch[own] = NOTHING
-        pool[i] = np.sum(scratch != NOTHING)
+        pool[i] = reach(scratch, NOTHING + np.int32(1))
         for at in range(start[i], start[i + 1]):
             p = product[at]
-            ranks[at] = 0 if p < 0 or scratch[p] == NOTHING else 1 + beaten_by(scratch, p)
+            if p >= 0 and scratch[p] != NOTHING:
+                ranks[at] = reach(scratch, scratch[p])  # itself, and whatever scores at least as much

@@ -21,9 +21,10 @@ def held_out_ranks(
 
     Row i of scores [n, m] holds out product[start[i]:start[i+1]]. Allowed is what is finite, not a stored entry of
     `seen` (csr [n, m]), not in `barred` (bool [m]) and, given `candidates` (csr [n, m]), a stored entry of it or
-    one of the row's own held-out products (a product that is both counts once). Whatever scores at least as
-    much ranks before: a held-out product never wins a tie, so a scorer without opinions earns nothing. A held-out product that is not allowed or -1 is a miss. The arguments are left
-    as they are; the GIL is released. Raises ValueError on shapes that do not fit and on products beyond m.
+    one of the row's own held-out products (a product that is both counts once). Whatever scores at least as much
+    ranks before: a held-out product never wins a tie, so a scorer without opinions earns nothing. A held-out product
+    that is not allowed or -1 is a miss. The arguments are left as they are; the GIL is released. Raises ValueError on
+    shapes that do not fit and on products beyond m.
     """
     return ranks_and_pools(scores, start, product, seen=seen, barred=barred, candidates=candidates)[0]
 

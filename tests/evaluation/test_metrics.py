@@ -98,3 +98,9 @@ def test_calibration_error_by_hand() -> None:
 def test_calibration_refuses_what_is_no_probability(wrong: float) -> None:
     with pytest.raises(ValueError, match="wanted probabilities"):
         metrics.calibration_error(np.array([0.5, wrong]), np.array([0, 1]))
+
+
+def test_equal_ranks_of_one_customer_count_together() -> None:
+    ranks, start = np.array([3, 3, 1], dtype=np.int32), np.array([0, 2, 3])  # one other product ahead of the pair
+    np.testing.assert_allclose(metrics.average_precision(ranks, start, 5), [2 / 3, 1])
+    np.testing.assert_allclose(metrics.auc(ranks, start, np.array([6, 4], dtype=np.int32)), [3 / 4, 1])
