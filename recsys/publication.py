@@ -99,8 +99,14 @@ def publish(
     refs = {
         name: lake.put_new(f"{_folder(number)}/{name}", blob, rows.get(name, 0)) for name, blob in sorted(files.items())
     }
-    full = {**manifest, "format": FORMAT, "number": number, "kind": "publish", "previous": base,
-            "files": {name: ref.json() for name, ref in refs.items()}}  # fmt: skip
+    full = {
+        **manifest,
+        "format": FORMAT,
+        "number": number,
+        "kind": "publish",
+        "previous": base,
+        "files": {name: ref.json() for name, ref in refs.items()},
+    }
     return _commit(lake, number, full)
 
 
@@ -118,10 +124,19 @@ def rollback(lake: Lake, why: str) -> Entry:
     target = _before(history, str(now.served["champion"]), _name(int(now.served["number"])), published)
     same = target.manifest["champion"] == now.champion
     barred = set(now.barred) | (set() if same else {str(now.champion)})
-    return _mark(lake, now, "rollback", {
-        "serves": target.name, "champion": target.manifest["champion"], "as_of": target.manifest["as_of"],
-        "barred": sorted(barred - {str(target.manifest["champion"])}), "held": same, "why": why,
-    })  # fmt: skip
+    return _mark(
+        lake,
+        now,
+        "rollback",
+        {
+            "serves": target.name,
+            "champion": target.manifest["champion"],
+            "as_of": target.manifest["as_of"],
+            "barred": sorted(barred - {str(target.manifest["champion"])}),
+            "held": same,
+            "why": why,
+        },
+    )
 
 
 def release(lake: Lake) -> Entry:
@@ -130,10 +145,19 @@ def release(lake: Lake) -> Entry:
     if now.served is None:
         raise UsageError("Nothing is held", got="no generation yet")
     serves = _name(int(now.served["number"]))
-    return _mark(lake, now, "release", {
-        "serves": serves, "champion": now.champion, "as_of": now.served["as_of"], "barred": [], "held": False,
-        "why": "released",
-    })  # fmt: skip
+    return _mark(
+        lake,
+        now,
+        "release",
+        {
+            "serves": serves,
+            "champion": now.champion,
+            "as_of": now.served["as_of"],
+            "barred": [],
+            "held": False,
+            "why": "released",
+        },
+    )
 
 
 def promote(lake: Lake, contender: str, why: str) -> Entry:
@@ -144,10 +168,20 @@ def promote(lake: Lake, contender: str, why: str) -> Entry:
     known = [str(name) for name in now.served.get("contenders", ())]
     if contender not in known:
         raise UsageError(f"{contender!r} cannot be promoted", got=contender, wanted=f"one of {', '.join(known)}")
-    return _mark(lake, now, "promote", {
-        "serves": _name(int(now.served["number"])), "champion": now.champion, "as_of": now.served["as_of"],
-        "barred": sorted(set(now.barred) - {contender}), "held": False, "wanted": contender, "why": why,
-    })  # fmt: skip
+    return _mark(
+        lake,
+        now,
+        "promote",
+        {
+            "serves": _name(int(now.served["number"])),
+            "champion": now.champion,
+            "as_of": now.served["as_of"],
+            "barred": sorted(set(now.barred) - {contender}),
+            "held": False,
+            "wanted": contender,
+            "why": why,
+        },
+    )
 
 
 def current(lake: Lake) -> Entry:
@@ -221,7 +255,7 @@ def _claim(lake: Lake, base: int, key: str) -> int:
             got=f"entry {max(complete, default=0)}",
             wanted=f"entry {base} to be the newest",
             cure="Nothing was changed. Run the step again to decide on what is there now.",
-        )  # fmt: skip
+        )
     number = base + 1
     while True:
         claim = json.dumps({"key": key, "at": time.time()}).encode()

@@ -162,8 +162,9 @@ def _worse_for_cold(candidate: Candidate, champion: Candidate) -> list[str]:
     if cold.sum() < 30:
         return []
     rows = np.arange(int(cold.sum()), dtype=np.int64)
-    test = paired(candidate.name, candidate.values[cold], champion.name, champion.values[cold], rows,
-                  minimum=0.0, level=0.95)  # fmt: skip
+    test = paired(
+        candidate.name, candidate.values[cold], champion.name, champion.values[cold], rows, minimum=0.0, level=0.95
+    )
     base = float(np.nanmean(champion.values[cold]))
     if test.high >= -COLD_TOLERANCE * base:
         return []
@@ -184,8 +185,14 @@ def _first(passing: Sequence[Candidate], contest: Contest, gates: Mapping[str, A
     bars = [c for c in passing if c.name in contest.bar] or [c for c in passing if c.family == "popularity"]
     if not bars:
         best = next(c for c in passing if c.name == argmax)
-        return Decision("first", best.name, None, (f"No bar was entered; {best.name} has the best backtest.",),
-                        gates=gates, argmax=argmax)  # fmt: skip
+        return Decision(
+            "first",
+            best.name,
+            None,
+            (f"No bar was entered; {best.name} has the best backtest.",),
+            gates=gates,
+            argmax=argmax,
+        )
     bar = max(bars, key=lambda c: (_mean(c), c.name))
     tests = _against(bar, [c for c in passing if c.name not in {b.name for b in bars}], contest)
     alpha = (1 - contest.level) / 2
@@ -220,9 +227,14 @@ def _adjust(tests: Sequence[Test]) -> list[Test]:
 
 
 def _nightly(
-    passing: Sequence[Candidate], pooled: Pooled | None, standing: Standing, contest: Contest,
-    gates: Mapping[str, Any], argmax: str | None, promotion: str,
-) -> Decision:  # fmt: skip
+    passing: Sequence[Candidate],
+    pooled: Pooled | None,
+    standing: Standing,
+    contest: Contest,
+    gates: Mapping[str, Any],
+    argmax: str | None,
+    promotion: str,
+) -> Decision:
     champion = standing.champion
     assert champion is not None
     names = {c.name for c in passing}
@@ -233,8 +245,14 @@ def _nightly(
     if standing.held:
         return keep("Publishing is held since a rollback; `recsys champion release` lifts it.")
     if standing.wanted in names and standing.wanted != champion:
-        return Decision("promote", standing.wanted, champion, (f"{standing.wanted} was promoted by hand.",),
-                        gates=gates, argmax=argmax)  # fmt: skip
+        return Decision(
+            "promote",
+            standing.wanted,
+            champion,
+            (f"{standing.wanted} was promoted by hand.",),
+            gates=gates,
+            argmax=argmax,
+        )
     if promotion == "off":
         return keep("Promotion is switched off for this run.")
     if pooled is None or champion not in pooled.values:
@@ -250,8 +268,11 @@ def _nightly(
         return keep("Every challenger that ranks better may earn less.", tests=tests, strength=strength)
     waited = standing.nights_since_change
     if waited is not None and waited < contest.cooldown_nights:
-        return keep(f"The champion changed {waited} nights ago; the cool-down is {contest.cooldown_nights} nights.",
-                    tests=tests, strength=strength)  # fmt: skip
+        return keep(
+            f"The champion changed {waited} nights ago; the cool-down is {contest.cooldown_nights} nights.",
+            tests=tests,
+            strength=strength,
+        )
     best = max(sound, key=lambda t: (t.difference, t.challenger))
     why = (
         f"{best.challenger} replaces {champion}: over {len(pooled.nights)} nights and {best.n:,} customers it was "
@@ -267,8 +288,15 @@ def _challenge(champion: str, names: set[str], pooled: Pooled, contest: Contest)
     for name in sorted(names - {champion}):
         if name not in pooled.values or np.isnan(pooled.values[name]).all():
             continue
-        test = paired(name, pooled.values[name], champion, base, pooled.cluster,
-                      minimum=contest.minimum_effect, level=contest.level)  # fmt: skip
+        test = paired(
+            name,
+            pooled.values[name],
+            champion,
+            base,
+            pooled.cluster,
+            minimum=contest.minimum_effect,
+            level=contest.level,
+        )
         tests.append(Test(**{**asdict(test), "revenue_low": _revenue_low(name, champion, pooled, contest)}))
     return _adjust(tests)
 

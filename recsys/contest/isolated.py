@@ -75,9 +75,15 @@ def _folder() -> Iterator[Path]:
 
 def _job_json(job: Job) -> dict[str, Any]:
     return {
-        "family": job.family, "settings": dict(job.settings), "dataset": job.dataset, "seed": job.seed,
-        "seconds": job.seconds, "start": job.start, "parts": dict(job.parts), "validation": job.validation,
-    }  # fmt: skip
+        "family": job.family,
+        "settings": dict(job.settings),
+        "dataset": job.dataset,
+        "seed": job.seed,
+        "seconds": job.seconds,
+        "start": job.start,
+        "parts": dict(job.parts),
+        "validation": job.validation,
+    }
 
 
 def _run_child(folder: Path, job: Job, watch: Watch | None) -> tuple[str, float]:
@@ -86,8 +92,12 @@ def _run_child(folder: Path, job: Job, watch: Watch | None) -> tuple[str, float]
     with (folder / "output.txt").open("wb") as output:
         child = subprocess.Popen(
             [sys.executable, "-m", "recsys.contest.child", str(folder)],
-            stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=env, start_new_session=True,
-        )  # fmt: skip
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            env=env,
+            start_new_session=True,
+        )
         try:
             return _wait(child, job, folder, watch)
         finally:

@@ -95,9 +95,15 @@ def _enter(
     needs = catalog.load(contender.family).needs
     parts = _parts(name, contender, files) if Part.PARTS in needs else {}
     job = Job(
-        contender.family, contender.settings, files.dataset, terms.seed, terms.seconds, terms.memory_mb,
-        parts=parts, validation=files.validation if needs & {Part.VALIDATION, Part.PARTS} else None,
-    )  # fmt: skip
+        contender.family,
+        contender.settings,
+        files.dataset,
+        terms.seed,
+        terms.seconds,
+        terms.memory_mb,
+        parts=parts,
+        validation=files.validation if needs & {Part.VALIDATION, Part.PARTS} else None,
+    )
     result = fit(job, lambda numbers: announce(name, "epoch", numbers))
     if result.scorer is None:
         announce(name, result.status, {"reason": result.reason})
@@ -127,8 +133,12 @@ def _parts(name: str, contender: Contender, files: _Files) -> dict[str, str]:
         if fresh.exists() and past.exists():
             found |= {part: str(fresh), f"past:{part}": str(past)}
     if not found:
-        raise UsageError(f"The blend {name} has no parts", got=f"parts {wanted}", wanted="contenders that were fitted",
-                         cure="Enter its parts in the same contest: --contenders als,ease,blend.")  # fmt: skip
+        raise UsageError(
+            f"The blend {name} has no parts",
+            got=f"parts {wanted}",
+            wanted="contenders that were fitted",
+            cure="Enter its parts in the same contest: --contenders als,ease,blend.",
+        )
     return found
 
 
@@ -155,12 +165,15 @@ def verdict(entrants: Sequence[Entrant], contest: Contest) -> Decision:
     """The first-night rule on this split: who beats the bar, if anybody."""
     candidates = [
         Candidate(
-            e.name, e.family, e.result.status, e.result.reason,
+            e.name,
+            e.family,
+            e.result.status,
+            e.result.reason,
             values=None if e.card is None else e.card.values.get(contest.primary),
             coverage=None if e.card is None else e.card.whole[f"coverage_at_{max(contest.at)}"],
         )
         for e in entrants
-    ]  # fmt: skip
+    ]
     return decide(candidates, None, Standing(None), contest)
 
 

@@ -58,8 +58,12 @@ def read_pairs(path: str) -> Any:
     names = [name.strip().strip('"') for name in first.strip().split(separator)]
     headed = {"user", "item"} <= set(names)
     if not headed and not all(_is_number(name) for name in names):
-        raise DataError(f"{path}, line 1", got=first.strip()[:80], wanted="a header with the columns user,item",
-                        cure="Rename the columns: user,item and optionally timestamp,weight.")  # fmt: skip
+        raise DataError(
+            f"{path}, line 1",
+            got=first.strip()[:80],
+            wanted="a header with the columns user,item",
+            cure="Rename the columns: user,item and optionally timestamp,weight.",
+        )
     try:
         table = pl.read_csv(file, separator=separator, has_header=headed, infer_schema=False)
     except pl.exceptions.PolarsError as error:
@@ -122,9 +126,13 @@ def _bare_catalogue(space: Space) -> Catalogue:
     m = len(space.products)
     blank = np.full(m, "", dtype=object)
     return Catalogue(
-        title=blank, seller=np.full(m, -1, dtype=np.int32), category=blank,
-        price=np.full(m, np.nan, dtype=np.float32), available=np.ones(m, dtype=bool), design=blank,
-    )  # fmt: skip
+        title=blank,
+        seller=np.full(m, -1, dtype=np.int32),
+        category=blank,
+        price=np.full(m, np.nan, dtype=np.float32),
+        available=np.ones(m, dtype=bool),
+        design=blank,
+    )
 
 
 def _truth(held: Any, space: Space) -> tuple[Any, Truth]:
@@ -165,8 +173,12 @@ def _typed(table: Any, path: str) -> Any:
     infinite = [c for c in numbers if not typed[c].is_finite().all()]
     if len(bad_rows) or infinite:
         line = int(bad_rows[0]) + 2 if len(bad_rows) else "?"
-        raise DataError(f"{path}, line {line}", got="a missing or non-numeric value", wanted="user,item text and finite numbers",
-                        cure=f"{len(bad_rows)} such rows; mend or remove them.")  # fmt: skip
+        raise DataError(
+            f"{path}, line {line}",
+            got="a missing or non-numeric value",
+            wanted="user,item text and finite numbers",
+            cure=f"{len(bad_rows)} such rows; mend or remove them.",
+        )
     return typed.select("user", "item", *numbers)
 
 

@@ -40,9 +40,15 @@ def hold_out(lines: Frame, data: Dataset, last_day: int, first_day: int, setting
     baskets, basket_truth, basket_ids = _basket_truth(sales, data, settings.night.seed)
     segment = _first_segment(sales, ids, data)
     return HeldOut(
-        queries=ask(data, ids, segment), truth=truth, ids=ids, baskets=baskets, basket_truth=basket_truth,
-        basket_ids=basket_ids, first_day=first_day, last_day=last_day,
-    )  # fmt: skip
+        queries=ask(data, ids, segment),
+        truth=truth,
+        ids=ids,
+        baskets=baskets,
+        basket_truth=basket_truth,
+        basket_ids=basket_ids,
+        first_day=first_day,
+        last_day=last_day,
+    )
 
 
 def ask(data: Dataset, ids: Texts, segment: I32, basket: Rows | None = None) -> Queries:

@@ -1,0 +1,81 @@
+"""`recsys run` and `recsys replay`: the night without Airflow, once or many times."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+
+def register(app: typer.Typer) -> None:
+    app.command("run")(run)
+
+
+def run(
+    config: Annotated[str | None, typer.Option(help="recsys.toml; default: $RECSYS_CONFIG or ./recsys.toml.")] = None,
+    as_of: Annotated[str | None, typer.Option(help="Last day the models may know; default: the last full day.")] = None,
+    contenders: Annotated[str, typer.Option(help="Names, comma separated; default: all that are ticked.")] = "",
+    promotion: Annotated[str, typer.Option(help="auto or off.")] = "",
+    out: Annotated[str | None, typer.Option("--json", help="Write the night's result to this file.")] = None,
+) -> None:
+    """Run one night here, without Airflow: ingest, prepare, judge, backtest, decide, fit, publish, register, report.
+
+    The same day run again changes nothing.
+    """
+    from recsys.steps import run_night
+
+    began = time.monotonic()
+
+    def tell(step: str, text: str) -> None:
+        typer.echo(f"{time.monotonic() - began:7.1f} s  {step:<9} {text}", err=True)
+
+    names = [n.strip() for n in contenders.split(",") if n.strip()]
+    asked = {"config": config, "as_of": as_of, "contenders": names, "promotion": promotion}
+    result = run_night(asked, tell)
+    show_leaderboard(result["decision"])
+    if out:
+        Path(out).write_text(json.dumps(result, indent=1))
+
+
+def show_leaderboard(decision: dict[str, Any], track: str = "") -> None:
+    """The contenders best first with their intervals, and the decision in words."""
+    from rich.console import Console
+
+    console = Console()
+    console.print(leaderboard_table(decision))
+    for reason in decision["reasons"]:
+        console.print(reason, markup=False)
+
+
+def leaderboard_table(decision: dict[str, Any]) -> Any:
+    """A rich table: NDCG@10 per track with 95 % intervals, coverage, fit time and memory."""
+    from rich.table import Table
+
+    table = Table(title="Backtest, NDCG@10 with 95 % interval (basket: hit@10)")
+    for title in ("contender", "new products", "with repeats", "basket", "coverage", "fit s", "MB"):
+        table.add_column(title, justify="left" if title == "contender" else "right")
+    for row in decision["leaderboard"]:
+        tracks = row["tracks"]
+        if row["status"] != "ok":
+            table.add_row(row["name"], f"{row['status']}: {row['reason']}"[:60], "", "", "", "", "")
+            continue
+        table.add_row(
+            row["name"],
+            _cell(tracks.get("new"), "ndcg_at_10"),
+            _cell(tracks.get("repeats"), "ndcg_at_10"),
+            _cell(tracks.get("basket"), "hit_at_10"),
+            f"{tracks['new']['whole'].get('coverage_at_10', 0):.1%}" if "new" in tracks else "",
+            f"{row['fit_seconds']:.1f}",
+            f"{row['peak_memory_mb']:,.0f}",
+        )
+    return table
+
+
+def _cell(track: Any, metric: str) -> str:
+    found = (track or {}).get("metrics", {}).get(metric)
+    if not found or found["mean"] is None:
+        return "n/a"
+    return f"{found['mean']:.4f} [{found['low']:.4f}, {found['high']:.4f}]"

@@ -1,0 +1,101 @@
+"""Daily evidence: yesterday's stored scorers on the orders that came after them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from recsys.config import Contest
+from recsys.contest.backtest import judge
+from recsys.contest.decide import Pooled
+from recsys.contract import F64, Flags, Scorer, Texts
+from recsys.data.lake import Lake
+from recsys.data.split import HeldOut
+
+FOLDER = "evidence"
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One evaluated window of days: a value per contender and customer; NaN = n/a."""
+
+    names: tuple[str, ...]
+    values: F64  # [names, n] the primary metric
+    revenue: F64  # [names, n]
+    ids: Texts  # [n]
+    first_day: int
+    last_day: int
+    night: str  # as-of day of the night whose orders these are
+
+
+def observe(
+    scorers: Mapping[str, Scorer], held: HeldOut, contest: Contest, night: str, *, barred: Flags, fallback: Scorer
+) -> Evidence:
+    """Judge every scorer on the decision's track over the held-out days."""
+    names = tuple(sorted(scorers))
+    at = max(contest.at)
+    rows = []
+    for name in names:
+        card = judge(name, scorers[name], held, contest, barred=barred, fallback=fallback)[contest.track]
+        rows.append((card.values[contest.primary], card.values[f"revenue_at_{at}"]))
+    return Evidence(
+        names,
+        np.array([v for v, _ in rows]),
+        np.array([r for _, r in rows]),
+        held.ids,
+        held.first_day,
+        held.last_day,
+        night,
+    )
+
+
+def store(lake: Lake, evidence: Evidence) -> None:
+    """Keep a window; whoever stored it first stays."""
+    lake.put_value(_path(evidence.first_day, evidence.last_day), evidence)
+
+
+def known(lake: Lake, first_day: int, last_day: int) -> bool:
+    return lake.exists(_path(first_day, last_day))
+
+
+def recent(lake: Lake, until_day: int, nights: int) -> list[Evidence]:
+    """The last `nights` windows that end by `until_day`, newest first, each day counted once."""
+    kept: list[Evidence] = []
+    for evidence in _newest_first(lake):
+        free = not kept or evidence.last_day < kept[-1].first_day
+        if evidence.last_day <= until_day and free and len(kept) < nights:
+            kept.append(evidence)
+    return kept
+
+
+def pool(windows: Sequence[Evidence]) -> Pooled | None:
+    """Rows of all windows under one another; a contender that was not there is n/a."""
+    if not windows:
+        return None
+    names = sorted({name for w in windows for name in w.names})
+    ids = np.concatenate([w.ids for w in windows])
+    cluster = np.unique(ids.astype(str), return_inverse=True)[1].astype(np.int64)
+    return Pooled(
+        values={n: np.concatenate([_row(w, w.values, n) for w in windows]) for n in names},
+        revenue={n: np.concatenate([_row(w, w.revenue, n) for w in windows]) for n in names},
+        cluster=cluster,
+        nights=tuple(w.night for w in windows),
+    )
+
+
+def _row(window: Evidence, values: F64, name: str) -> F64:
+    if name not in window.names:
+        return np.full(len(window.ids), np.nan)
+    row: F64 = values[window.names.index(name)]
+    return row
+
+
+def _newest_first(lake: Lake) -> Iterator[Evidence]:
+    for path in sorted(lake.paths(FOLDER), reverse=True):
+        yield lake.read_value(Evidence, path)
+
+
+def _path(first_day: int, last_day: int) -> str:
+    return f"{FOLDER}/{last_day:08d}-{first_day:08d}.safetensors"

@@ -1,0 +1,133 @@
+"""Fits and backtests as records in the lake: done once per input, read again by every later try."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from recsys import arrays
+from recsys.contest.isolated import Job, Result, Watch, fit
+from recsys.contract import Part, Scorer, settings_of
+from recsys.data.lake import Lake, ref_from
+from recsys.data.split import validation_split
+from recsys.errors import ConfigError
+from recsys.models import catalog
+from recsys.scorers.store import load_scorer
+
+Record = dict[str, Any]
+
+
+def key_of(*inputs: Any) -> str:
+    """Digest of everything a result depends on."""
+    return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def fit_record(
+    lake: Lake,
+    name: str,
+    contender: Mapping[str, Any],
+    dataset: Record,
+    limits: Mapping[str, Any],
+    *,
+    start: Record | None = None,
+    parts: Mapping[str, Record] | None = None,
+    watch: Watch | None = None,
+) -> Record:
+    """Fit one contender on a stored dataset in a child; the record of an equal fit is returned as it is."""
+    family, settings = str(contender["family"]), dict(contender["settings"])
+    try:
+        settings = settings_of(catalog.build(family, settings))
+    except ConfigError as error:
+        return {"name": name, "family": family, "settings": settings, "status": "failed", "reason": str(error)}
+    inputs = [
+        dataset["sha256"],
+        family,
+        settings,
+        limits["seed"],
+        start and start["sha256"],
+        sorted((n, p["sha256"]) for n, p in (parts or {}).items()),
+    ]
+    folder = f"fits/{name}/{key_of(*inputs)}"
+    if lake.exists(f"{folder}/record.json"):
+        known: Record = lake.read_json(f"{folder}/record.json")
+        return known
+    result = _fit(lake, family, settings, dataset, limits, start, parts or {}, watch)
+    record = _record(lake, folder, name, family, settings, result)
+    if result.passing:  # killed or out of memory: another try may do better
+        return record
+    lake.put_json(f"{folder}/record.json", record)
+    stored: Record = lake.read_json(f"{folder}/record.json")
+    return stored
+
+
+def load_fitted(lake: Lake, record: Record) -> Scorer:
+    """The scorer of an ok record."""
+    return load_scorer(lake.read(ref_from(record["scorer"])))
+
+
+def once(lake: Lake, path: str, make: Callable[[], Any]) -> Any:
+    """The JSON at `path`, made if it is not there; of two that race the first stays."""
+    if not lake.exists(path):
+        lake.put_json(path, make())
+    return lake.read_json(path)
+
+
+def _fit(
+    lake: Lake,
+    family: str,
+    settings: Mapping[str, Any],
+    dataset: Record,
+    limits: Mapping[str, Any],
+    start: Record | None,
+    parts: Mapping[str, Record],
+    watch: Watch | None,
+) -> Result:
+    with tempfile.TemporaryDirectory(prefix="recsys-job-") as folder:
+        local = Path(folder)
+
+        def place(name: str, blob: bytes) -> str:
+            (local / name).write_bytes(blob)
+            return str(local / name)
+
+        blob = lake.read(ref_from(dataset))
+        validation = None
+        if Part.VALIDATION in catalog.load(family).needs:
+            from recsys.contract import Dataset
+
+            data = arrays.from_bytes(Dataset, blob)
+            validation = place("validation", arrays.to_bytes(validation_split(data)))
+        job = Job(
+            family,
+            settings,
+            place("dataset", blob),
+            int(limits["seed"]),
+            float(limits["fit_seconds"]),
+            int(limits["fit_memory_mb"]),
+            start=place("start", lake.read(ref_from(start))) if start else None,
+            parts={n: place(f"part-{i}", lake.read(ref_from(p))) for i, (n, p) in enumerate(sorted(parts.items()))},
+            validation=validation,
+        )
+        return fit(job, watch)
+
+
+def _record(lake: Lake, folder: str, name: str, family: str, settings: Mapping[str, Any], result: Result) -> Record:
+    record: Record = {
+        "name": name,
+        "family": family,
+        "settings": dict(settings),
+        "status": result.status,
+        "reason": result.reason,
+        "fit_seconds": result.fit_seconds,
+        "fit_cpu_seconds": result.fit_cpu_seconds,
+        "peak_memory_mb": result.peak_memory_mb,
+        "report": dict(result.report),
+        "progress": list(result.progress),
+    }
+    if result.scorer is not None and result.state is not None:
+        record["scorer"] = lake.put_new(f"{folder}/scorer.safetensors", result.scorer).json()
+        record["state"] = lake.put_new(f"{folder}/state.safetensors", result.state).json()
+    return record
