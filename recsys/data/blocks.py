@@ -58,14 +58,13 @@ def open_csv(content: Content, source: TableSource) -> Blocks:
     blocks = Blocks(content.path, header, lambda columns: frames(columns))
 
     def frames(columns: Sequence[str]) -> Iterator[pl.DataFrame]:
-        at = {name: header.index(name) for name in columns}
-        found = _decoded(records(lines, Grammar(source.delimiter, len(header))), content.path)
+        found = records(lines, Grammar(source.delimiter, len(header)))
         used = lines.number - lines.blank  # the header
         with closing(stream):
             while block := list(itertools.islice(found, BLOCK)):
                 blocks.rows_in += len(block)
                 used += sum(r.text.count("\n") + 1 for r in block)
-                yield _csv_frame(block, at, source, encoding)
+                yield _csv_frame(block, header, columns, source.delimiter, encoding)
         blocks.blank = lines.blank
         if "16" not in encoding and "32" not in encoding:
             _account(content, used, lines.blank)
@@ -107,16 +106,17 @@ def _encoding(content: Content, declared: str) -> str:
 
 
 def _header(lines: Lines, delimiter: str) -> list[str]:
-    number, line = _decoded_line(lines)
-    try:
-        names = split(line, delimiter)
-    except csv.Error as error:
-        raise DataError(f"{lines.path}, line {number}: the header cannot be read", got=error) from None
+    line = lines.take_filled()
+    if line is None:
+        raise EmptyError(f"{lines.path} is empty", got="blank lines only", wanted="a header and rows")
+    if not Grammar(delimiter, 1).is_whole(line):
+        raise DataError(f"{lines.path}, line {lines.number}: the header cannot be read", got=repr(line[:80]))
+    names = split(line, delimiter)
     if len(names) == 1:
         for other in OTHER_DELIMITERS:
             if other != delimiter and len(line.split(other)) > 1:
                 raise DataError(
-                    f"{lines.path}, line {number} is not separated by {delimiter!r}",
+                    f"{lines.path}, line {lines.number} is not separated by {delimiter!r}",
                     got=f"one column {line[:60]!r}",
                     wanted=f"cells separated by {delimiter!r}",
                     cure=f"Set `delimiter = {json.dumps(other)}` for this table in recsys.toml.",
@@ -124,40 +124,33 @@ def _header(lines: Lines, delimiter: str) -> list[str]:
     return names
 
 
-def _decoded_line(lines: Lines) -> tuple[int, str]:
-    try:
-        for number, line in lines:
-            return number, line
-    except UnicodeError as error:
-        raise DataError(f"{lines.path} has another encoding", got=error) from None
-    raise EmptyError(f"{lines.path} is empty", got="blank lines only", wanted="a header and rows")
-
-
-def _decoded(found: Iterator[Record], path: str) -> Iterator[Record]:
-    try:
-        yield from found
-    except UnicodeError as error:
-        raise DataError(
-            f"{path} has another encoding", got=error, cure="Set `encoding` for this table in recsys.toml."
-        ) from None
-
-
-def _csv_frame(block: list[Record], at: dict[str, int], source: TableSource, encoding: str) -> pl.DataFrame:
+def _csv_frame(
+    block: list[Record], header: list[str], wanted: Sequence[str], delimiter: str, encoding: str
+) -> pl.DataFrame:
     import polars as pl
 
-    block = [r if r.reason else r._replace(reason=_unclean(r.text)) for r in block]
-    good = [r.text for r in block if not r.reason]
-    cells = list(csv.reader(good, delimiter=source.delimiter, strict=True))
+    block = _flag_unclean(block)
+    good = [text for _, text, reason in block if not reason]
+    cells = list(csv.reader(good, delimiter=delimiter, strict=True))
     if len(cells) != len(good):  # the counter and the reader are two programs: they must agree
         raise DataError("A block of rows was read twice with different counts", got=len(cells), wanted=len(good))
-    rows = iter(cells)
-    blank = [""] * (max(at.values(), default=0) + 1)
-    table = [next(rows) if not r.reason else blank for r in block]
-    raw = [r.text if not r.reason else _shown(r.text, encoding) for r in block]
+    raw = good
+    if len(good) < len(block):
+        rows, blank = iter(cells), [""] * len(header)
+        cells = [blank if reason else next(rows) for _, _, reason in block]
+        raw = [_shown(text, encoding) if reason else text for _, text, reason in block]
+    columns = list(zip(*cells, strict=True))
     return pl.DataFrame(
-        {name: pl.Series([row[i] for row in table], dtype=pl.String) for name, i in at.items()}
+        {name: pl.Series(columns[header.index(name)], dtype=pl.String) for name in wanted}
         | _origin([r.line for r in block], raw, [r.reason or None for r in block])
     )
+
+
+def _flag_unclean(block: list[Record]) -> list[Record]:
+    """Give a reason to records with NUL or with bytes that are no text; a clean block is seen at one glance."""
+    if not _unclean("\n".join([r.text for r in block])):
+        return block
+    return [r if r.reason else r._replace(reason=_unclean(r.text)) for r in block]
 
 
 def _origin(lines: Sequence[int], raw: Sequence[str], refused: Sequence[str | None]) -> dict[str, Any]:
@@ -203,13 +196,20 @@ def open_parquet(content: Content) -> Blocks:
         for name in columns:
             _can_be_text(kinds.field(name), content.path)
         with closing(file):
-            batches = file.iter_batches(batch_size=BLOCK, columns=list(columns) or None)
+            flat = [f.name for f in kinds if not pa.types.is_nested(f.type)]  # all of a row says what repeats it
+            batches = file.iter_batches(batch_size=BLOCK, columns=flat)
             while (batch := _next_batch(batches, content.path)) is not None:
                 start = blocks.rows_in + 1
                 blocks.rows_in += batch.num_rows
                 yield _parquet_frame(batch, start)
+            _account_rows(content.path, blocks.rows_in, file.metadata.num_rows)
 
     return blocks
+
+
+def _account_rows(path: str, read: int, declared: int) -> None:
+    if read != declared:
+        raise _corrupt(path, ValueError(f"{read:,} rows where its footer says {declared:,}"))
 
 
 def _next_batch(batches: Iterator[Any], path: str) -> Any:

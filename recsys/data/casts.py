@@ -1,6 +1,5 @@
 """Text cells to typed values, each with the reason why it cannot be one. Nothing is guessed.
 
-
 A cast takes a polars text column ("" = empty) and gives two expressions: the value, and the reason (null = fine).
 """
 

@@ -7,13 +7,14 @@ import hashlib
 import io
 import os
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO, Literal, cast
+from typing import Any, BinaryIO, Literal, cast
 
 from recsys.errors import DataError
 
 CHUNK = 1 << 20
+LINE_SIZE = 16 << 20
 BOMB_RATIO = 100  # text tables shrink 5 to 20 times
 BOMB_FREE = 64 << 20  # small files may shrink as much as they like
 LARGEST = 16 << 30
@@ -39,44 +40,72 @@ class Content:
         return self.sha256[:16]
 
 
+@dataclass
+class Tally:
+    """What is counted while bytes pass by."""
+
+    sha: Any = field(default_factory=hashlib.sha256)
+    size: int = 0
+    ends: int = 0  # LF, CRLF and CR
+    last: bytes = b""
+    open_line: int = 0  # bytes since the last line end
+
+    def add(self, chunk: bytes) -> None:
+        self.sha.update(chunk)
+        self.size += len(chunk)
+        split_pair = self.last == b"\r" and chunk[:1] == b"\n"
+        self.ends += chunk.count(b"\n") + chunk.count(b"\r") - chunk.count(b"\r\n") - split_pair
+        self.last = chunk[-1:]
+        end = max(chunk.rfind(b"\n"), chunk.rfind(b"\r"))
+        self.open_line = self.open_line + len(chunk) if end < 0 else len(chunk) - 1 - end
+
+    @property
+    def lines(self) -> int:
+        return self.ends + (self.last not in (b"", b"\n", b"\r"))
+
+
 def inspect(path: str) -> Content:
     """Look at a whole file once, in chunks; raises DataError when it is missing, damaged or a decompression bomb."""
     stamp = stamp_of(path)
     with Path(path).open("rb") as stream:
-        head = stream.read(8)
-    form, packed = _form(path, head)
-    sha, size, lines, last = hashlib.sha256(), 0, 0, b""
+        form, packed = _form(path, stream.read(8))
+    seen = Tally()
     with open_bytes(path, packed) as stream:
         while chunk := _read(stream, path):
-            sha.update(chunk)
-            size += len(chunk)
-            lines += _line_ends(chunk, last)
-            last = chunk[-1:]
-            if size > LARGEST or (packed and size > max(BOMB_FREE, BOMB_RATIO * stamp[0])):
-                raise DataError(
-                    f"{path} unpacks to too much",
-                    got=f"{size:,} bytes from {stamp[0]:,}",
-                    wanted=f"at most {BOMB_RATIO} times the packed size and {LARGEST:,} bytes",
-                    cure="Look at the file; if it is sound, split it by day.",
-                )
-    found = Content(path, sha.hexdigest(), form, packed, size, lines + (last not in (b"", b"\n", b"\r")), stamp)
-    confirm(found)
-    return found
+            seen.add(chunk)
+            _refuse_oversize(seen, path, form, stamp[0] if packed else None)
+    return Content(path, seen.sha.hexdigest(), form, packed, seen.size, seen.lines, stamp)
 
 
-def _line_ends(chunk: bytes, before: bytes) -> int:
-    split_pair = before == b"\r" and chunk[:1] == b"\n"
-    return chunk.count(b"\n") + chunk.count(b"\r") - chunk.count(b"\r\n") - split_pair
+def _refuse_oversize(seen: Tally, path: str, form: Form, packed: int | None) -> None:
+    if form == "csv" and seen.open_line > LINE_SIZE:
+        raise DataError(
+            f"{path}, line {seen.ends + 1} has no end (line_size)",
+            got=f"more than {LINE_SIZE:,} bytes",
+            wanted="rows separated by line ends",
+            cure="Is this a CSV file? Export it again.",
+        )
+    if seen.size > LARGEST or (packed is not None and seen.size > max(BOMB_FREE, BOMB_RATIO * packed)):
+        raise DataError(
+            f"{path} unpacks to too much",
+            got=f"{seen.size:,} bytes" + (f" from {packed:,}" if packed else ""),
+            wanted=f"at most {BOMB_RATIO} times the packed size and {LARGEST:,} bytes",
+            cure="Look at the file; if it is sound, split it by day.",
+        )
 
 
 def confirm(content: Content) -> None:
-    """Raise DataError when the file is no longer the one that was inspected."""
-    now = stamp_of(content.path)
-    if now != content.stamp:
+    """Raise DataError when the file is no longer the one that was inspected: stamp first, then every byte."""
+    now, seen = stamp_of(content.path), Tally()
+    if now == content.stamp:
+        with open_bytes(content.path, content.packed) as stream:
+            while chunk := _read(stream, content.path):
+                seen.add(chunk)
+    if seen.sha.hexdigest() != content.sha256:
         raise DataError(
             f"{content.path} changed while it was read",
-            got=f"{now[0]:,} bytes",
-            wanted=f"{content.stamp[0]:,} bytes, unchanged",
+            got=f"{now[0]:,} bytes now",
+            wanted=f"the {content.stamp[0]:,} bytes it had, unchanged",
             cure="Write to another name and rename when complete, then run again.",
         )
 

@@ -18,8 +18,8 @@ from recsys.data.blocks import Blocks, distinct, open_csv, open_parquet, open_sq
 from recsys.data.casts import Reading, cast, prepare_times
 from recsys.data.content import Content, confirm, inspect
 from recsys.data.header import Header, match_header
-from recsys.data.repeats import settle
 from recsys.data.oddities import count_oddities
+from recsys.data.repeats import settle
 from recsys.errors import DataError, EmptyError
 
 if TYPE_CHECKING:
@@ -118,11 +118,9 @@ def _typed(blocks: Blocks, header: Header, reading: Reading, warnings: dict[str,
         for time_field in (f.name for f in header.fields if f.kind == "time"):
             text, clocks = prepare_times(text, time_field, reading)
             _add(warnings, clocks)
-        casts = [cast(f, reading) for f in header.fields]
+        made = [expression for f in header.fields for expression in cast(f, reading)]
         attributes = [pl.when(pl.col(a) != "").then(pl.col(a)).alias(a) for a in header.attributes]
-        columns = ["source_line", "raw", "refused", *attributes]
-        typed = text.select(*columns, *[c.value for c in casts], *[c.reason for c in casts])
-        yield _of_shop(typed, header, reading)
+        yield _of_shop(text.select("source_line", "raw", "refused", *attributes, *made), header, reading)
 
 
 def _of_shop(typed: pl.DataFrame, header: Header, reading: Reading) -> pl.DataFrame:
@@ -198,23 +196,30 @@ def _divide(
             cure="This is a bug of ours: please report it.",
         )
     schema.check(accepted, table)
-    orders = table == "orders"
     report = Report(
         table=table,
         name=blocks.where,
         sha256=digest,
         rows_in=blocks.rows_in,
         accepted=accepted.height,
-        quarantined=_counts(quarantined["reason"]),
-        kinds=_counts(accepted["kind"]) if orders else {},
         warnings={k: v for k, v in sorted(warnings.items()) if v},
         extra_columns=header.extra,
-        guests=accepted["customer"].null_count() if orders else 0,
         blank=blocks.blank,
-        first_day=_whole(accepted["day"].min()) if orders else None,
-        last_day=_whole(accepted["day"].max()) if orders else None,
     )
-    return Ingested(accepted, quarantined, report)
+    return with_rows(Ingested(accepted, quarantined, report), accepted, quarantined)
+
+
+def with_rows(found: Ingested, accepted: pl.DataFrame, quarantined: pl.DataFrame) -> Ingested:
+    """The same source divided otherwise, with the counts of its report made anew."""
+    counts: dict[str, Any] = {"accepted": accepted.height, "quarantined": _counts(quarantined["reason"])}
+    if found.report.table == "orders":
+        counts |= {
+            "kinds": _counts(accepted["kind"]),
+            "guests": accepted["customer"].null_count(),
+            "first_day": _whole(accepted["day"].min()),
+            "last_day": _whole(accepted["day"].max()),
+        }
+    return Ingested(accepted, quarantined, dataclasses.replace(found.report, **counts))
 
 
 def _refuse_too_many(found: Ingested, allowed: float, where: str) -> None:
@@ -225,8 +230,9 @@ def _refuse_too_many(found: Ingested, allowed: float, where: str) -> None:
         return
     worst = max(bad, key=lambda reason: bad[reason])
     row = found.quarantined.filter(found.quarantined["reason"] == worst).row(0, named=True)
+    first = f"the first {worst} is line {row['source_line']}, {row['raw'][:120]!r}"
     raise DataError(
-        f"Too many bad rows in {where} (too_many_bad); the first {worst} is line {row['source_line']}, {row['raw'][:120]!r}",
+        f"Too many bad rows in {where} (too_many_bad); {first}",
         got=f"{n:,} of {report.rows_in:,} rows refused: " + ", ".join(f"{k} {v:,}" for k, v in bad.items()),
         wanted=f"at most {allowed:.0%} (`max_bad_share`)",
         cure=schema.REASONS[worst],

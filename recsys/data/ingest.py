@@ -19,15 +19,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from recsys.data.content import inspect
-from recsys.data.frontdoor import Ingested, Report, read_table
+from recsys.data.frontdoor import Ingested, Report, read_table, with_rows
 from recsys.data.lake import Lake, Ref, ref_from
-from recsys.data.schema import FIELDS, KEYS
+from recsys.data.repeats import LINE, known_lines
+from recsys.data.schema import FIELDS, KEYS, ORIGIN
 from recsys.errors import DataError, EmptyError, RecsysError
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from recsys.config import Shop, TableSource
+    from recsys.config import Settings, Shop, TableSource
 
 EPOCH = date(1970, 1, 1).toordinal()
 
@@ -52,6 +53,15 @@ class IngestReport:
     def json(self) -> dict[str, Any]:
         days = {"first_day": self.first_day, "last_day": self.last_day}
         return {"files": [f.json() for f in self.files], "refused": self.refused, **days}
+
+
+def sources_of(settings: Settings) -> dict[str, TableSource]:
+    """The sources recsys.toml gives, by table, with absolute paths."""
+    given = {table: getattr(settings, table) for table in FIELDS if getattr(settings, table).given}
+    return {
+        table: source.model_copy(update={"path": settings.file(source.path)} if source.path else {})
+        for table, source in given.items()
+    }
 
 
 def ingest(
@@ -99,6 +109,7 @@ def _ingest_one(lake: Lake, source: TableSource, table: str, shop: Shop, now: in
     found = read_table(source, table, shop, now)
     if source.url and (known := _known(lake, table, found.report.digest, source)):
         return known
+    found = _without_known(lake, found)
     report = _count_late(found, day_range(lake)[1])
     name = f"{report.digest}-{_settings(source, shop)}"
     refs = [*_store(lake, found, table, name)]
@@ -142,6 +153,24 @@ def _store(lake: Lake, found: Ingested, table: str, name: str) -> Iterator[tuple
         return
     for (day,), lines in sorted(found.accepted.partition_by("day", as_dict=True).items()):
         yield day, lake.put_frame(f"orders/day={day_name(day)}/{name}.parquet", lines)
+
+
+def _without_known(lake: Lake, found: Ingested) -> Ingested:
+    """Order lines that an overlapping file brought before go to quarantine: they were sold once."""
+    import polars as pl
+
+    if found.report.table != "orders" or not found.accepted.height:
+        return found
+    days = set(found.accepted["day"].unique())
+    stored = [file for record in _records(lake, "orders") for file in record["files"] if file["day"] in days]
+    if not stored:
+        return found
+    known = known_lines(found.accepted, pl.concat([lake.read_frame(ref_from(file)) for file in stored]))
+    if not known.any():
+        return found
+    text = pl.struct(*LINE).struct.json_encode().alias("raw")
+    again = found.accepted.filter(known).select(*ORIGIN, pl.lit("known_line").alias("reason"), text)
+    return with_rows(found, found.accepted.filter(~known), pl.concat([found.quarantined, again]))
 
 
 def _count_late(found: Ingested, last_day: int | None) -> Report:
@@ -198,6 +227,3 @@ def lake_table(lake: Lake, table: str) -> pl.DataFrame | None:
     if not frames:
         return None
     return pl.concat(frames, how="diagonal").unique(KEYS[table], keep="last", maintain_order=True).sort(KEYS[table])
-
-
-TABLES = tuple(FIELDS)

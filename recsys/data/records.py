@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from io import TextIOBase
 from typing import NamedTuple
@@ -16,7 +16,7 @@ from typing import NamedTuple
 from recsys.errors import DataError
 
 FIELD_SIZE = 64 << 10
-LINE_SIZE = 16 << 20
+READ_AHEAD = 1 << 20
 QUOTED_LINES = 1000  # a quoted cell with more lines is an unclosed quote
 
 
@@ -30,42 +30,42 @@ class Record(NamedTuple):
 
 @dataclass
 class Lines:
-    """Numbered physical lines; lines can be handed back. Counts the blank ones."""
+    """Physical lines, numbered from 1; lines can be handed back. Blank ones are passed over and counted."""
 
     stream: TextIOBase
     path: str
-    number: int = 0
+    number: int = 0  # of the line taken last
     blank: int = 0
-    waiting: deque[tuple[int, str]] = field(default_factory=deque)
+    waiting: deque[str] = field(default_factory=deque)
 
-    def __iter__(self) -> Iterator[tuple[int, str]]:
-        while (line := self.take()) is not None:
-            if line[1] and not line[1].isspace():
-                yield line
-            else:
-                self.blank += 1
-
-    def take(self) -> tuple[int, str] | None:
-        """The next line without its end, None after the last; raises DataError for a line beyond 16 MB."""
-        if self.waiting:
-            return self.waiting.popleft()
-        line = self.stream.readline(LINE_SIZE)
-        if not line:
-            return None
+    def take(self) -> str | None:
+        """The next line without its end, None after the last; raises DataError for text that cannot be decoded."""
+        if not self.waiting:
+            self._refill()
+            if not self.waiting:
+                return None
         self.number += 1
-        if line[-1] == "\n":
-            return self.number, line[:-1]
-        if len(line) >= LINE_SIZE:
-            raise DataError(
-                f"{self.path}, line {self.number} has no end",
-                got=f"more than {LINE_SIZE:,} characters",
-                wanted="rows separated by line ends",
-                cure="Is this a CSV file? Export it again.",
-            )
-        return self.number, line
+        return self.waiting.popleft()
 
-    def give_back(self, lines: Iterable[tuple[int, str]]) -> None:
-        self.waiting.extendleft(reversed(list(lines)))
+    def take_filled(self) -> str | None:
+        """The next line that is not blank."""
+        while (line := self.take()) is not None:
+            if line and not line.isspace():
+                return line
+            self.blank += 1
+        return None
+
+    def give_back(self, lines: list[str]) -> None:
+        self.number -= len(lines)
+        self.waiting.extendleft(reversed(lines))
+
+    def _refill(self) -> None:
+        try:
+            self.waiting.extend([line.rstrip("\n") for line in self.stream.readlines(READ_AHEAD)])
+        except UnicodeError as error:
+            raise DataError(
+                f"{self.path} has another encoding", got=error, cure="Set `encoding` for this table in recsys.toml."
+            ) from None
 
 
 @dataclass(frozen=True)
@@ -91,11 +91,11 @@ class Grammar:
             object.__setattr__(self, "_" + name, re.compile(pattern, re.DOTALL).fullmatch)
 
     def is_whole(self, text: str) -> bool:
-        return self._whole(text) is not None  # type: ignore[attr-defined, no-any-return]
+        return self._whole(text) is not None  # type: ignore[attr-defined]
 
     def opens(self, text: str) -> bool:
         """A quoted cell is still open at the end of a line that began outside quotes."""
-        return self._opens(text) is not None  # type: ignore[attr-defined, no-any-return]
+        return self._opens(text) is not None  # type: ignore[attr-defined]
 
     def follow(self, text: str) -> str:
         """What a line that began inside quotes does: stays, closes, reopens or breaks."""
@@ -117,9 +117,10 @@ def split(text: str, delimiter: str) -> list[str]:
 
 
 def records(lines: Lines, grammar: Grammar) -> Iterator[Record]:
-    """Every record of the file, in order; raises DataError for a line beyond 16 MB."""
+    """Every record of the file, in order."""
     delimiters, delimiter = grammar.width - 1, grammar.delimiter
-    for number, line in lines:
+    while (line := lines.take_filled()) is not None:
+        number = lines.number
         if '"' in line:
             yield _quoted(number, line, lines, grammar)
         elif line.count(delimiter) != delimiters:
@@ -136,8 +137,8 @@ def _quoted(number: int, line: str, lines: Lines, grammar: Grammar) -> Record:
     if not grammar.opens(line):
         return Record(number, line, "quote")
     taken, closed = _until_closed(line, lines, grammar)
-    text = "\n".join([line, *(text for _, text in taken)])
-    if closed and not _swallows(line, [text for _, text in taken], grammar):
+    text = "\n".join([line, *taken])
+    if closed and not _swallows(line, taken, grammar):
         return _sized(number, text, grammar)
     lines.give_back(taken)
     return Record(number, line, "unclosed_quote")
@@ -155,14 +156,14 @@ def _cells(text: str, grammar: Grammar) -> list[str]:
     return re.findall(f'(?:^|{d})("(?:[^"]++|"")*+"|[^{d}]*+)', text)
 
 
-def _until_closed(line: str, lines: Lines, grammar: Grammar) -> tuple[list[tuple[int, str]], bool]:
+def _until_closed(line: str, lines: Lines, grammar: Grammar) -> tuple[list[str], bool]:
     """Lines after `line` up to the one that closes its open quote, and whether one does."""
-    taken: list[tuple[int, str]] = []
+    taken: list[str] = []
     size = len(line)
     while size <= FIELD_SIZE and len(taken) < QUOTED_LINES and (after := lines.take()) is not None:
         taken.append(after)
-        size += len(after[1])
-        step = grammar.follow(after[1])
+        size += len(after)
+        step = grammar.follow(after)
         if step == "closes":
             return taken, True
         if step == "breaks":

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
     from recsys.config import TableSource
 
+LINE = ("order", "line", "customer", "product", "seller", "quantity", "price", "time", "kind")  # what makes a line
+
 
 def settle(rows: pl.DataFrame, table: str, source: TableSource) -> pl.DataFrame:
     """Give `reason` to repeated rows; orders follow `source.duplicates`, keyed tables keep the latest row of a key."""
@@ -50,8 +52,20 @@ def _keyed(rows: pl.DataFrame, key: str) -> pl.DataFrame:
     import polars as pl
 
     good = pl.col("reason").is_null()
-    newest = pl.struct(pl.col("updated").fill_null(0), "source_line")
-    latest = good & (newest == newest.max().over(key, "reason"))
+    updated = pl.col("updated").fill_null(0)
+    newest = updated == updated.max().over(key, "reason")
+    latest = good & (pl.col("source_line") == pl.when(newest).then("source_line").max().over(key, "reason"))
     copy = pl.col("raw").n_unique().over(key, "reason") == 1
     reason = pl.when(copy).then(pl.lit("duplicate")).otherwise(pl.lit("superseded"))
     return rows.with_columns(pl.when(good & ~latest).then(reason).otherwise("reason").alias("reason"))
+
+
+def known_lines(lines: pl.DataFrame, stored: pl.DataFrame) -> pl.Series:
+    """Which of `lines` are in `stored` already (bool[n]): the n-th copy of a line is known if n copies are stored."""
+    import polars as pl
+
+    copy = pl.int_range(pl.len()).over(*LINE).alias("copy")
+    have = stored.select(*LINE, copy).with_columns(pl.lit(True).alias("known"))
+    keys = [*LINE, "copy"]
+    found = lines.select(*LINE, copy).join(have, on=keys, how="left", nulls_equal=True, maintain_order="left")
+    return found["known"].fill_null(False)

@@ -10,7 +10,6 @@ import narwhals as nw
 Frame = Any  # a native table of any backend Narwhals speaks
 PAIR = ("customer", "product")
 ORDERED = ("time", "_rank", "order", "_size")
-_OWN = ("_rank", "_size", "_change", "_sum", "_low", "_before", "_level", "_floor", "_left", "_loss")
 
 
 @dataclass(frozen=True)
@@ -42,64 +41,66 @@ def net_returns(lines: Frame, cutoff: int | None = None) -> tuple[Frame, Returns
     empty; of a purchase that raised it from L - q to L, what stays is min(L later on) - (L - q), within [0, q].
     """
     table = nw.from_native(lines)
+    columns = table.collect_schema().names()
     seen = table if cutoff is None else table.filter(nw.col("time") < cutoff)
-    traced = _trace(seen.filter(nw.col("kind").is_in(["sale", "return"])))
-    report = _report(traced)
-    kept = traced.filter(nw.col("kind") == "sale", nw.col("_left") > 0).with_columns(nw.col("_left").alias("quantity"))
-    return kept.select(*table.collect_schema().names()).to_native(), report
+    sales, back = (_sized(seen.filter(nw.col("kind") == kind)) for kind in ("sale", "return"))
+    pairs = back.select(*PAIR).drop_nulls().unique()  # nothing else can change: a guest's return has no owner
+    traced = _trace(nw.concat([rows.join(pairs, on=list(PAIR), how="inner") for rows in (sales, back)]))
+    kept = traced.filter(nw.col("kind") == "sale", nw.col("_left") > 0).with_columns(quantity=nw.col("_left"))
+    untouched = sales.join(pairs, on=list(PAIR), how="anti").with_columns(quantity=nw.col("_size"))
+    both = nw.concat([untouched.select(*columns), kept.select(*columns)])
+    return both.to_native(), _report(back, traced)
+
+
+def _sized(lines: Any) -> Any:
+    return lines.with_columns(_size=nw.col("quantity").abs().cast(nw.Float64))
 
 
 def _trace(lines: Any) -> Any:
     """Add `_left` (of a sale: units kept) and `_loss` (of a return: units without a purchase)."""
     sale = nw.col("kind") == "sale"
-    lines = lines.with_columns(
-        _rank=nw.when(sale).then(nw.lit(0)).otherwise(nw.lit(1)),
-        _size=nw.col("quantity").abs().cast(nw.Float64),
-    ).with_columns(_change=nw.when(sale).then(nw.col("_size")).otherwise(-nw.col("_size")))
 
     def over(expression: Any) -> Any:
         return expression.over(*PAIR, order_by=ORDERED)
 
+    rank, change = (
+        nw.when(sale).then(a).otherwise(b) for a, b in ((nw.lit(0), nw.lit(1)), (nw.col("_size"), -nw.col("_size")))
+    )
+    lines = lines.with_columns(_rank=rank, _change=change)
     lines = lines.with_columns(_sum=over(nw.col("_change").cum_sum()))
     lines = lines.with_columns(_low=over(nw.col("_sum").cum_min()))
-    lines = lines.with_columns(_floor=nw.when(nw.col("_low") < 0).then(nw.col("_low")).otherwise(nw.lit(0.0)))
-    lines = lines.with_columns(
-        _level=nw.col("_sum") - nw.col("_floor"), _before=over(nw.col("_floor").shift(1)).fill_null(0.0)
-    )
-    lines = lines.with_columns(_left=over(nw.col("_level").cum_min(reverse=True)))
-    left = nw.col("_left") - (nw.col("_level") - nw.col("_size"))
-    guest = nw.col("customer").is_null()
+    lines = lines.with_columns(_floor=nw.min_horizontal(nw.col("_low"), nw.lit(0.0)))
+    lines = lines.with_columns(_level=nw.col("_sum") - nw.col("_floor"), _before=over(nw.col("_floor").shift(1)))
+    lines = lines.with_columns(_least=over(nw.col("_level").cum_min(reverse=True)))
+    left = nw.col("_least") - nw.col("_level") + nw.col("_size")
     return lines.with_columns(
-        _left=nw.when(guest).then(nw.col("_size")).otherwise(nw.max_horizontal(left, nw.lit(0.0))),
-        _loss=nw.when(guest).then(nw.col("_size")).otherwise(nw.col("_before") - nw.col("_floor")),
+        _left=nw.max_horizontal(left, nw.lit(0.0)), _loss=nw.col("_before").fill_null(0.0) - nw.col("_floor")
     )
 
 
-def _report(traced: Any) -> Returns:
-    back, sale = nw.col("kind") == "return", nw.col("kind") == "sale"
-    lost = back & (nw.col("_loss") > 0)
-    counts = {
-        "lines": back,
-        "unmatched_lines": lost,
-        "guest_lines": back & nw.col("customer").is_null(),
-        "sales_cleared": sale & (nw.col("_left") <= 0),
-        "sales_reduced": sale & (nw.col("_left") > 0) & (nw.col("_left") < nw.col("_size")),
-    }
-    sums = {"units": (back, "_size"), "unmatched_units": (lost, "_loss")}
-    row = (
-        traced.select(
-            *[nw.when(flag).then(nw.lit(1)).otherwise(nw.lit(0)).sum().alias(name) for name, flag in counts.items()],
-            *[nw.when(flag).then(nw.col(c)).otherwise(nw.lit(0.0)).sum().alias(n) for n, (flag, c) in sums.items()],
-        )
-        .lazy()
-        .collect("polars")
-        .row(0)
-    )
-    found = dict(zip([*counts, *sums], row, strict=True))
-    units, unmatched = float(found["units"] or 0), float(found["unmatched_units"] or 0)
+def _report(back: Any, traced: Any) -> Returns:
+    guest = nw.col("customer").is_null()
+    of_all = _totals(back, {"lines": ~guest | guest, "guest_lines": guest}, {"units": "_size"})
+    of_guests = _totals(back.filter(guest), {}, {"units": "_size"})
+    sale, lost = nw.col("kind") == "sale", (nw.col("kind") == "return") & (nw.col("_loss") > 0)
+    some, whole = nw.col("_left") > 0, nw.col("_left") < nw.col("_size")
+    flags = {"unmatched": lost, "sales_cleared": sale & ~some, "sales_reduced": sale & some & whole}
+    of_traced = _totals(traced, flags, {})
+    unmatched = of_guests["units"] + _totals(traced.filter(lost), {}, {"units": "_loss"})["units"]
     return Returns(
-        **{name: int(found[name] or 0) for name in counts},
-        units=units,
-        matched_units=units - unmatched,
+        lines=int(of_all["lines"]),
+        units=of_all["units"],
+        matched_units=of_all["units"] - unmatched,
+        unmatched_lines=int(of_traced["unmatched"] + of_all["guest_lines"]),
         unmatched_units=unmatched,
+        guest_lines=int(of_all["guest_lines"]),
+        sales_cleared=int(of_traced["sales_cleared"]),
+        sales_reduced=int(of_traced["sales_reduced"]),
     )
+
+
+def _totals(table: Any, flags: dict[str, Any], sums: dict[str, str]) -> dict[str, float]:
+    """How often each flag holds, and the sum of each column."""
+    counted = [nw.when(flag).then(nw.lit(1)).otherwise(nw.lit(0)).sum().alias(name) for name, flag in flags.items()]
+    row = table.lazy().select(*counted, *[nw.col(c).sum().alias(n) for n, c in sums.items()]).collect("polars").row(0)
+    return {name: float(n or 0) for name, n in zip([*flags, *sums], row, strict=True)}
