@@ -112,7 +112,7 @@ def _pack_array(array: NDArray[Any], path: str) -> tuple[Any, Arrays]:
     if array.dtype.kind in "OUT":
         encoded = [str(text).encode() for text in array]
         ends = np.cumsum([len(text) for text in encoded], dtype=np.int64)
-        packed = {f"{path}.bytes": np.frombuffer(b"".join(encoded), dtype=np.uint8), f"{path}.ends": ends}
+        packed: Arrays = {f"{path}.bytes": np.frombuffer(b"".join(encoded), dtype=np.uint8), f"{path}.ends": ends}
         return {"text": path}, packed
     return {"array": path}, {path: np.ascontiguousarray(array)}
 
@@ -129,7 +129,7 @@ def _decode_text(flat: NDArray[np.uint8], ends: NDArray[np.int64]) -> NDArray[np
 def _pack_rows(matrix: Any, path: str) -> tuple[Any, Arrays]:
     rows = sparse.csr_matrix(matrix)
     rows.sort_indices()
-    arrays = {f"{path}.{part}": getattr(rows, part) for part in ("data", "indices", "indptr")}
+    arrays: Arrays = {f"{path}.{part}": getattr(rows, part) for part in ("data", "indices", "indptr")}
     return {"rows": [path, list(rows.shape)]}, arrays
 
 

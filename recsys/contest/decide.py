@@ -222,7 +222,9 @@ def _against(bar: Candidate, challengers: Sequence[Candidate], contest: Contest)
 
 
 def _adjust(tests: Sequence[Test]) -> list[Test]:
-    adjusted = holm(np.array([t.p for t in tests])) if tests else []
+    if not tests:
+        return []
+    adjusted = holm(np.array([t.p for t in tests]))
     return [Test(**{**asdict(t), "p_holm": float(p)}) for t, p in zip(tests, adjusted, strict=True)]
 
 

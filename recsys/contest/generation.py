@@ -99,7 +99,7 @@ def _products(data: Dataset) -> Any:
 
     c, space = data.catalogue, data.space
     sellers = [space.sellers.ids[s] if s >= 0 else None for s in c.seller]
-    texts = {"product": space.products.ids, "title": c.title, "category": c.category, "seller": sellers}
+    texts: dict[str, Any] = {"product": space.products.ids, "title": c.title, "category": c.category, "seller": sellers}
     columns = {name: pl.Series(name, list(values), dtype=pl.String) for name, values in texts.items()}
     return pl.DataFrame({**columns, "price": c.price, "available": c.available})
 

@@ -66,7 +66,8 @@ def fit_record(
 
 def load_fitted(lake: Lake, record: Record) -> Scorer:
     """The scorer of an ok record."""
-    return load_scorer(lake.read(ref_from(record["scorer"])))
+    scorer: Scorer = load_scorer(lake.read(ref_from(record["scorer"])))
+    return scorer
 
 
 def once(lake: Lake, path: str, make: Callable[[], Any]) -> Any:

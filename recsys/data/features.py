@@ -106,4 +106,4 @@ def _numbers(name: str, values: Sequence[Any]) -> list[tuple[int, str, float]]:
         return []
     spread = float(numbers[known].std()) or 1.0
     scaled = np.clip((numbers - numbers[known].mean()) / spread, -3, 3)
-    return [(row, name, float(scaled[row])) for row in np.flatnonzero(known & (scaled != 0))]
+    return [(int(row), name, float(scaled[row])) for row in np.flatnonzero(known & (scaled != 0))]

@@ -34,7 +34,7 @@ def recommend(ladder: Sequence[Scorer], queries: Queries, k: int, rules: Rules) 
     products, scores = np.full((n, k), -1, np.int32), np.full((n, k), np.nan, np.float32)
     rung = np.full((n, k), -1, dtype=np.int32)
     for step, scorer in enumerate(ladder):
-        short = np.flatnonzero(products[:, -1] < 0)
+        short = np.flatnonzero(products[:, -1] < 0).astype(np.int32)
         if not len(short):
             break
         for rows, block in score_blocks(scorer, queries.take(short)):
