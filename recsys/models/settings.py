@@ -44,75 +44,76 @@ def check(kind: type, settings: Mapping[str, Any], where: str) -> dict[str, Any]
     return {name: _fit(value, fields[name], f"{where}.{name}") for name, value in settings.items()}
 
 
+_NO = object()  # the value is not of this type
+
+
 def _fit(value: Any, wanted: Any, where: str) -> Any:
-    """The value as one of the types `wanted` allows."""
-    bounds = Range()
-    if typing.get_origin(wanted) is typing.Annotated:
-        wanted, *notes = typing.get_args(wanted)
-        bounds = next((note for note in notes if isinstance(note, Range)), bounds)
-    options = typing.get_args(wanted) if typing.get_origin(wanted) in (types.UnionType, typing.Union) else (wanted,)
-    for option in options:
-        if typing.get_origin(option) is typing.Annotated:
-            if value is not None:
-                return _fit(value, option, where)
-            continue
-        fitted = _as(value, option)
-        if fitted is not _NO:
-            return _within(fitted, bounds, where)
-    words = _nearest_word(value, options)
-    raise ConfigError(where, got=repr(value), wanted=" or ".join(_name(o) for o in options), cure=words)
+    fitted = _as(value, wanted, where)
+    if fitted is not _NO:
+        return fitted
+    raise ConfigError(where, got=repr(value), wanted=_name(wanted), cure=_nearest_word(value, wanted))
 
 
-_NO = object()
-
-
-def _as(value: Any, option: Any) -> Any:  # one line per kind of setting
-    origin, arguments = typing.get_origin(option), typing.get_args(option)
-    if option is None or option is type(None):
-        return None if value is None else _NO
+def _as(value: Any, wanted: Any, where: str) -> Any:
+    """The value as `wanted`, or _NO; raises ConfigError when it is of that type and out of range."""
+    origin, arguments = typing.get_origin(wanted), typing.get_args(wanted)
+    if origin is typing.Annotated:
+        fitted = _as(value, arguments[0], where)
+        return _within(fitted, arguments[1:], where)
+    if origin in (types.UnionType, typing.Union):
+        fits = (_as(value, option, where) for option in arguments)
+        return next((fitted for fitted in fits if fitted is not _NO), _NO)
     if origin is typing.Literal:
-        return value if value in arguments else _NO
+        return value if isinstance(value, str) and value in arguments else _NO
     if origin is tuple:
-        return _as_tuple(value, arguments)
-    if option is float and isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value) if math.isfinite(value) else _NO
-    if option is typing.Any:
+        return _as_tuple(value, arguments, where)
+    return _as_plain(value, origin or wanted)
+
+
+def _as_plain(value: Any, wanted: Any) -> Any:
+    if wanted is typing.Any:
         return value
-    plain = origin or option
-    return value if isinstance(value, plain) and not (isinstance(value, bool) and plain is not bool) else _NO
+    if isinstance(value, bool) and wanted is not bool:
+        return _NO
+    if wanted is float and isinstance(value, int | float):
+        return float(value) if math.isfinite(value) else _NO
+    return value if isinstance(value, wanted) else _NO
 
 
-def _as_tuple(value: Any, arguments: tuple[Any, ...]) -> Any:
+def _as_tuple(value: Any, arguments: tuple[Any, ...], where: str) -> Any:
     if not isinstance(value, list | tuple):
         return _NO
     endless = len(arguments) == 2 and arguments[1] is Ellipsis
     kinds = [arguments[0]] * len(value) if endless else list(arguments)
     if len(kinds) != len(value):
         return _NO
-    items = tuple(_as(item, kind) for item, kind in zip(value, kinds, strict=True))
+    items = tuple(_as(item, kind, where) for item, kind in zip(value, kinds, strict=True))
     return _NO if any(item is _NO for item in items) else items
 
 
-def _within(value: Any, bounds: Range, where: str) -> Any:
+def _within(value: Any, notes: tuple[Any, ...], where: str) -> Any:
+    bounds = next((note for note in notes if isinstance(note, Range)), Range())
     for number in value if isinstance(value, tuple) else (value,):
         if isinstance(number, int | float) and not bounds.low <= number <= bounds.high:
             raise ConfigError(where, got=repr(value), wanted=str(bounds))
     return value
 
 
-def _name(option: Any) -> str:
-    if option is type(None):
-        return "none"
-    if typing.get_origin(option) is typing.Literal:
-        return " | ".join(map(repr, typing.get_args(option)))
-    if typing.get_origin(option) is typing.Annotated:
-        kind, *notes = typing.get_args(option)
-        return f"{_name(kind)} {notes[0]}"
-    return {"int": "a whole number", "float": "a number", "str": "text", "bool": "true or false"}.get(
-        getattr(option, "__name__", ""), str(option)
-    )
+def _name(wanted: Any) -> str:
+    origin, arguments = typing.get_origin(wanted), typing.get_args(wanted)
+    if origin is typing.Annotated:
+        return f"{_name(arguments[0])} {arguments[1]}"
+    if origin in (types.UnionType, typing.Union):
+        return " or ".join(map(_name, arguments))
+    if origin is typing.Literal:
+        return " | ".join(map(repr, arguments))
+    if origin is tuple:
+        return f"a list of {', '.join(_name(a) for a in arguments if a is not Ellipsis)}"
+    plain = {int: "a whole number", float: "a number", str: "text", bool: "true or false", type(None): "none"}
+    return plain.get(wanted, str(wanted))
 
 
-def _nearest_word(value: Any, options: tuple[Any, ...]) -> str:
-    words = [w for o in options if typing.get_origin(o) is typing.Literal for w in typing.get_args(o)]
-    return nearest(value, words) if words and isinstance(value, str) else ""
+def _nearest_word(value: Any, wanted: Any) -> str:
+    if typing.get_origin(wanted) is typing.Literal and isinstance(value, str):
+        return nearest(value, typing.get_args(wanted))
+    return " ".join(filter(None, (_nearest_word(value, a) for a in typing.get_args(wanted))))
