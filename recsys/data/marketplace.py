@@ -5,9 +5,11 @@ Utility of product j for person i of segment s in week w (random-coefficients lo
     V_ijw = quality_j + segment_effect_sj + shock_sjw + taste_i . loading_j - price_coefficient_i price_sjw
             + repeat_effect_j [i bought j before]
 
-with a Gumbel error per visit and an outside option of utility 0. Here p = people (the customers first, then people
-who only ever buy as guests), m = products, s = segments, w = weeks, f = taste dimensions. Prices and costs are in
-the shop's currency; a day is counted from 0 at `start`.
+with a Gumbel error per visit and an outside option of utility 0. With product k in the basket the next item is
+another such choice: exp(V_ijw) is multiplied by 1 + complements_kj, and adding nothing has strength `enough`.
+
+Here p = people (the customers first, then people who only ever buy as guests), m = products, s = segments,
+w = weeks, f = taste dimensions. Prices and costs are in the shop's currency; a day is counted from 0 at `start`.
 """
 
 from __future__ import annotations
@@ -113,7 +115,8 @@ class MarketTruth:
     offered: Flags  # [m, days]
     seller: I32  # [m]
     design: I32  # [m] variants share one
-    complements: Rows  # [m, m] P(second item is column | first item is row, both offered)
+    complements: Rows  # [m, m] once the row is in the basket, exp(V) of the column is 1 + this times as large
+    enough: float  # exp(utility) of adding nothing more to a basket
     elasticity: F64  # [s, m] own price elasticity on the last day, NaN where not offered
     experiments: Experiments
     logging: Logging
@@ -175,6 +178,28 @@ def oracle_scores(market: Marketplace | MarketTruth, customers: I32, products: I
     return np.asarray(chance if products is None else chance[:, products], dtype=np.float32)
 
 
+def oracle_completion(market: Marketplace | MarketTruth, customers: I32, first: I32, day: int) -> F32:
+    """True probability [n, m] of each product as second item, given the first and that there is a second.
+
+    `customers` [n] (-1 = a guest: averaged over who would buy that first item) and `first` [n] are rows.
+    """
+    truth = _truth(market)
+    everything = np.arange(len(truth.products), dtype=np.int32)
+    scores = np.empty((len(first), len(everything)), dtype=np.float32)
+    known = np.flatnonzero(customers >= 0)
+    values = utilities(truth, customers[known], everything, day)
+    values += truth.repeat_effect * bought_before(truth, customers[known], day)
+    scores[known] = _complete(truth, np.exp(values) * truth.offered[:, day], first[known])
+    crowd = np.arange(len(truth.rate), dtype=np.int32)[:: max(1, len(truth.rate) // 400)]
+    strength = np.exp(utilities(truth, crowd, everything, day)) * truth.offered[:, day]
+    chance = strength / (1 + strength.sum(axis=1, keepdims=True)) * truth.rate[crowd][:, None]
+    for row in np.flatnonzero(customers < 0):
+        weight = chance[:, first[row]] + 1e-12
+        second = _complete(truth, strength, np.full(len(crowd), first[row], dtype=np.int32))
+        scores[row] = weight / weight.sum() @ second
+    return scores
+
+
 def expected_shares(
     market: Marketplace | MarketTruth, day: int, segment: int, prices: F64 | None = None, offered: Flags | None = None
 ) -> F64:
@@ -221,3 +246,10 @@ def _choose(values: F32, offered: Flags) -> F32:
     """Logit probabilities with an outside option of utility 0."""
     strength = np.exp(values) * offered
     return np.asarray(strength / (1 + strength.sum(axis=1, keepdims=True)), dtype=np.float32)
+
+
+def _complete(truth: MarketTruth, strength: F32, first: I32) -> F32:
+    """Logit probabilities of the second item among everything but the first."""
+    wanted = strength * (1 + truth.complements[first].toarray())
+    wanted[np.arange(len(first)), first] = 0
+    return np.asarray(wanted / np.maximum(wanted.sum(axis=1, keepdims=True), 1e-30), dtype=np.float32)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import sparse
+from scipy.optimize import brentq, fsolve
 
 from recsys.contract import F32, F64, I32, Events, Flags, Index
 from recsys.data.marketplace import (
@@ -21,14 +22,14 @@ from recsys.data.marketplace import (
 )
 
 START = 1_736_121_600  # Monday 2025-01-06 00:00 UTC
-ALPHA, ALPHA_SPREAD = 0.12, 0.025  # utility lost per unit of currency: mean and standard deviation over people
+ALPHA, ALPHA_SPREAD = 0.12, 0.02  # utility lost per unit of currency: mean and standard deviation over people
 CONVERSION = 0.30  # visits that end with an order
 TOP_FIVE = 0.30  # share of sales of the five largest sellers, where there are enough sellers
 GUESTS = 0.15  # people who never sign in, per customer
 SHOCK = 0.30  # standard deviation of the demand shock
-GREED = 0.04  # price rises by this fraction per standard deviation of the demand shock: the endogeneity
+GREED = 0.7  # price rises by this much per standard deviation of the demand shock: the endogeneity
 TRIAL_EVERY, TRIAL_FIRST, TRIAL_SHARE = 8, 3, 0.2  # price experiments: weeks 3, 11, ... on a fifth of the cells
-COMPLEMENT = 0.7  # a second item is one of the first item's partners with this probability
+SECOND, PARTNER = 0.20, 0.7  # orders with a second item; second items that are a planted partner of the first
 SPREAD = {"type": 0.4, "theme": 0.4, "colour": 0.15, "latent": 0.25}  # standard deviations of tastes
 FOND = 3.5  # utility of a favourite theme
 SHELF = 36  # products a week's slates are drawn from
@@ -55,15 +56,15 @@ class Kind:
 
 KINDS = (
     Kind("t-shirt", 4.5, 3.0, 19.0, 3.0, ("short", "long"), again=True, partners=("cap", "mug", "tote bag")),
-    Kind("hoodie", 13.0, 4.0, 41.0, 1.6, ("long",), partners=("cap", "socks", "sticker")),
-    Kind("sweatshirt", 10.0, 4.0, 34.0, 1.2, ("long",), partners=("socks", "tote bag")),
+    Kind("hoodie", 11.5, 3.5, 36.0, 1.6, ("long",), partners=("cap", "socks", "sticker")),
+    Kind("sweatshirt", 9.0, 3.5, 30.0, 1.2, ("long",), partners=("socks", "tote bag")),
     Kind("polo", 7.5, 3.0, 27.0, 0.8, ("short", "long"), partners=("cap",)),
     Kind("tank top", 4.0, 3.0, 18.0, 0.8, ("none",), partners=("cap", "tote bag")),
     Kind("cap", 5.0, 2.5, 20.0, 0.8, partners=("t-shirt", "sticker")),
     Kind("tote bag", 3.5, 2.0, 15.0, 0.7, partners=("t-shirt", "mug")),
     Kind("mug", 3.5, 1.5, 13.0, 1.4, again=True, partners=("t-shirt", "sticker", "poster")),
     Kind("poster", 2.5, 2.5, 16.0, 0.9, partners=("canvas", "mug")),
-    Kind("canvas", 9.0, 6.0, 38.0, 0.5, partners=("poster",)),
+    Kind("canvas", 8.0, 4.0, 30.0, 0.5, partners=("poster",)),
     Kind("socks", 3.0, 1.5, 11.0, 0.8, again=True, partners=("hoodie", "mug")),
     Kind("sticker", 0.8, 0.7, 5.5, 0.8, again=True, partners=("mug", "cap")),
 )
@@ -126,7 +127,7 @@ def plant(size: Size) -> Planted:
         price_coefficient=_draw_price_coefficients(size, segment, rng),
         quality=(quality + ALPHA * shelves.typical("price") + np.log(shelves.typical("weight"))).astype(np.float32),
         segment_effect=_draw_segment_effects(size, loading, names, rng),
-        repeat_effect=np.where(shelves.typical("again") > 0, 0.6, -2.0).astype(np.float32),
+        repeat_effect=np.where(shelves.typical("again") > 0, 0.6, -1.1).astype(np.float32),
         shock=shock,
         price=price,
         cost=cost,
@@ -134,12 +135,13 @@ def plant(size: Size) -> Planted:
         seller=shelves.seller,
         design=shelves.design,
         complements=_draw_complements(shelves, rng),
+        enough=1.0,
         elasticity=np.empty((0, 0)),
         experiments=trials,
         logging=_draw_logging(size, offered, taste, rng),
         purchases=Events.empty(size.customers),
     )
-    return Planted(_finish(_calibrate(truth, shelves)), shelves, age)
+    return Planted(_finish(_calibrate_baskets(_calibrate(truth, shelves))), shelves, age)
 
 
 def _shares(n: int, power: float) -> F64:
@@ -149,13 +151,13 @@ def _shares(n: int, power: float) -> F64:
 
 def _seller_shares(n: int) -> F64:
     """Zipf-Mandelbrot shares whose top five hold TOP_FIVE, as nearly as n sellers allow."""
-    low, high = 0.2, 4.0
-    for _ in range(40):
-        power = (low + high) / 2
-        shares = (np.arange(n) + 4.0) ** -power
-        shares /= shares.sum()
-        low, high = (power, high) if shares[:5].sum() < TOP_FIVE else (low, power)
-    return np.asarray(shares)
+
+    def shares(power: float) -> F64:
+        weight = (np.arange(n) + 4.0) ** -power
+        return np.asarray(weight / weight.sum())
+
+    few = shares(0.2)[:5].sum() >= TOP_FIVE
+    return shares(0.2 if few else brentq(lambda power: shares(power)[:5].sum() - TOP_FIVE, 0.2, 20.0))
 
 
 def _spread(total: int, weights: F64, least: int) -> I32:
@@ -243,8 +245,8 @@ def _draw_shocks(size: Size, rng: np.random.Generator) -> F32:
 
 def _draw_costs(size: Size, shelves: Shelves, rng: np.random.Generator) -> F32:
     """Unit costs [m, w]: the blank's price moves by kind and by the seller's supplier, printing does not."""
-    by_kind = 0.14 * _walk((len(KINDS), size.weeks), 0.85, rng)
-    by_seller = 0.10 * _walk((size.sellers, size.weeks), 0.85, rng)
+    by_kind = 0.16 * _walk((len(KINDS), size.weeks), 0.85, rng)
+    by_seller = 0.12 * _walk((size.sellers, size.weeks), 0.85, rng)
     blank = shelves.typical("blank")[:, None] * np.exp(by_kind[shelves.kind] + by_seller[shelves.seller])
     return (blank + shelves.typical("print")[:, None]).astype(np.float32)
 
@@ -257,7 +259,7 @@ def _draw_prices(size: Size, shelves: Shelves, cost: F32, shock: F32, quality: F
     typical = shelves.typical("price")
     markup = typical / (shelves.typical("blank") + shelves.typical("print")) * np.exp(0.08 * quality)
     region = 1 + 0.03 * rng.normal(0, 1, size.segments)[:, None] + 0.02 * _walk((size.segments, size.weeks), 0.8, rng)
-    wanted = (markup[:, None] * cost)[None] * region[:, None, :] + GREED / SHOCK * typical[:, None] * shock
+    wanted = (markup[:, None] * cost)[None] * region[:, None, :] + GREED / SHOCK * shock
     review = rng.random((size.products, size.weeks)) < 0.5
     review[:, 0] = True
     latest = np.maximum.accumulate(np.where(review, np.arange(size.weeks), 0), axis=1)
@@ -291,7 +293,10 @@ def _draw_offers(size: Size, rng: np.random.Generator) -> Flags:
 
 
 def _draw_complements(shelves: Shelves, rng: np.random.Generator) -> sparse.csr_matrix:
-    """[m, m] three partners per product: kinds that go together, preferably of the same theme, other designs."""
+    """[m, m] three partners per product: kinds that go together, preferably of the same theme, other designs.
+
+    Relative to each other here; `_calibrate_baskets` sets their level.
+    """
     m = len(shelves.kind)
     fits = np.array([[other.name in kind.partners for other in KINDS] for kind in KINDS])
     liking = 1.0 * fits[shelves.kind][:, shelves.kind] + 0.001
@@ -299,7 +304,7 @@ def _draw_complements(shelves: Shelves, rng: np.random.Generator) -> sparse.csr_
     liking[shelves.design[:, None] == shelves.design] = 0
     drawn = np.log(np.maximum(liking, 1e-300)) + rng.gumbel(size=(m, m))  # three draws without replacement
     partners = np.argsort(-drawn, axis=1)[:, :3]
-    weight = np.tile(COMPLEMENT * np.array([0.5, 0.3, 0.2]), (m, 1))
+    weight = np.tile([1.5, 0.9, 0.6], (m, 1))
     return sparse.csr_matrix((weight.ravel(), (np.repeat(np.arange(m), 3), partners.ravel())), shape=(m, m))
 
 
@@ -349,6 +354,33 @@ def _calibrate(truth: MarketTruth, shelves: Shelves) -> MarketTruth:
     return dataclasses.replace(truth, quality=(truth.quality + shift[truth.seller]).astype(np.float32))
 
 
+def _calibrate_baskets(truth: MarketTruth) -> MarketTruth:
+    """Set the level of `complements` and `enough` so that SECOND and PARTNER come out on an average day."""
+    rng = np.random.default_rng(1)
+    people = rng.choice(len(truth.rate), min(1500, len(truth.rate)), replace=False).astype(np.int32)
+    day = truth.days // 2
+    strength = np.exp(utilities(truth, people, np.arange(len(truth.products), dtype=np.int32), day))
+    strength = strength.astype(np.float64) * truth.offered[:, day]
+    total = strength.sum(axis=1)
+    running = np.cumsum(strength, axis=1)
+    first = (running < (rng.random(len(people)) * total)[:, None]).sum(axis=1)
+    orders = truth.rate[people] * total / (1 + total)  # how often each of them buys
+    rest = total - strength[np.arange(len(people)), first]
+    partners = truth.complements[first].multiply(strength).sum(axis=1).A1
+
+    def misses(logs: F64) -> list[float]:
+        level, enough = np.exp(logs)
+        wanted = rest + level * partners
+        second = orders * wanted / (wanted + enough)
+        from_partners = second @ (level * partners / wanted) / second.sum()
+        return [float(from_partners - PARTNER), float(second.sum() / orders.sum() - SECOND)]
+
+    level = PARTNER / (1 - PARTNER) * rest.mean() / partners.mean()
+    enough = (1 - SECOND) / SECOND * rest.mean() / (1 - PARTNER)
+    level, enough = np.exp(fsolve(misses, np.log([level, enough]))).tolist()
+    return dataclasses.replace(truth, complements=truth.complements * level, enough=enough)
+
+
 def _finish(truth: MarketTruth) -> MarketTruth:
     """Fill in what follows from the calibrated truth: elasticities, true responses, the popular arm's logits."""
     elasticity = np.stack([own_elasticities(truth, truth.last_day, s) for s in range(len(truth.segments))])
@@ -364,11 +396,7 @@ def _click_intercept(truth: MarketTruth) -> float:
     """Intercept at which a random product of the first shelf, looked at, is clicked by CLICKS of the people."""
     everybody = np.arange(len(truth.rate), dtype=np.int32)[:500]
     appeal = truth.logging.appeal[1] * utilities(truth, everybody, truth.logging.shelf[0], 0).astype(np.float64)
-    low, high = -20.0, 20.0
-    for _ in range(40):
-        middle = (low + high) / 2
-        low, high = (middle, high) if (1 / (1 + np.exp(-(middle + appeal)))).mean() < CLICKS else (low, middle)
-    return middle
+    return float(brentq(lambda level: (1 / (1 + np.exp(-(level + appeal)))).mean() - CLICKS, -30.0, 30.0))
 
 
 def _measure(truth: MarketTruth) -> Experiments:

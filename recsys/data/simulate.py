@@ -226,8 +226,8 @@ def _prices(truth: MarketTruth) -> pl.DataFrame:
     w, j, s = week.ravel(), product.ravel(), segment.ravel()
     listed = on_offer[j, w] > 0
     w, j, s = w[listed], j[listed], s[listed]
-    tried = np.zeros(truth.price.shape, dtype=bool)
-    tried[truth.experiments.segment, truth.experiments.product, truth.experiments.week] = True
+    regular, trials = truth.price.astype(np.float64), truth.experiments
+    regular[trials.segment, trials.product, trials.week] = trials.planned
     return pl.DataFrame(
         {
             "week": truth.start + w * (WEEK * DAY),
@@ -236,7 +236,7 @@ def _prices(truth: MarketTruth) -> pl.DataFrame:
             "price": truth.price[s, j, w].astype(np.float64).round(2),
             "cost": truth.cost[j, w].astype(np.float64).round(2),
             "days": on_offer[j, w].astype(np.int64),
-            "experiment": tried[s, j, w].astype(np.int64),
+            "regular": regular[s, j, w].round(2),  # differs from the price where an experiment ran
         }
     ).with_columns(_iso("week"))
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from recsys.contract import DAY, F32, F64, I32, Flags
 from recsys.data.marketplace import WEEK, MarketTruth, utilities
 
-MORE = (0.20, 0.25)  # P(second item), P(third item | second): four of five orders have one item
+LARGEST = 4  # items of a basket
 GROWTH = 0.10  # visits grow by this fraction over the period
 WEEKDAY = np.array([0.95, 0.9, 0.9, 0.95, 1.05, 1.2, 1.05])  # Monday first
 SLATES = 0.2  # share of visits with a logged slate
@@ -102,31 +102,19 @@ def _pick(strength: F32 | F64, drawn: F64) -> I32:
 def _choose_more(
     truth: MarketTruth, strength: F32, on_sale: I32, first: I32, rng: np.random.Generator
 ) -> list[tuple[NDArray[np.int64], I32]]:
-    """(order, product) of second and third items: a planted partner of the first, else another choice by taste."""
-    second = np.flatnonzero(rng.random(len(first)) < MORE[0])
-    left = strength[second].copy()
-    at = np.arange(len(second))
-    left[at, first[second]] = 0
-    column = _pick(left, rng.random(len(at)) * left.sum(axis=1))
-    partner = _partners(truth, on_sale, on_sale[first[second]], rng)
-    column = np.where(partner >= 0, partner, column).astype(np.int32)
-    left[at, column] = 0
-    third = np.flatnonzero(rng.random(len(at)) < MORE[1])
-    other = _pick(left[third], rng.random(len(third)) * left[third].sum(axis=1))
-    return [(second, on_sale[column]), (second[third], on_sale[other])]
-
-
-def _partners(truth: MarketTruth, on_sale: I32, first: I32, rng: np.random.Generator) -> I32:
-    """Column of a partner drawn for each first item, -1 where none is drawn or it is not offered."""
-    if not len(first):
-        return np.empty(0, dtype=np.int32)
-    chance = truth.complements[first].toarray()
-    running = np.cumsum(chance, axis=1)
-    drawn = rng.random(len(first))
-    partner = (running < drawn[:, None]).sum(axis=1)
-    place = np.full(len(truth.products) + 1, -1, dtype=np.int32)
-    place[on_sale] = np.arange(len(on_sale))
-    return np.asarray(place[partner], dtype=np.int32)
+    """(order, product) of second and third items: choices from what is left, partners of the first likelier."""
+    left = strength * (1 + truth.complements[on_sale[first]][:, on_sale].toarray())
+    orders, column = np.arange(len(first)), first
+    items = []
+    for _ in range(LARGEST - 1):
+        left[np.arange(len(orders)), column] = 0
+        total = left.sum(axis=1)
+        drawn = rng.random(len(orders)) * (total + truth.enough)
+        more = np.flatnonzero(drawn < total)
+        orders, left = orders[more], left[more]
+        column = _pick(left, drawn[more])
+        items.append((orders, on_sale[column]))
+    return items
 
 
 def show(truth: MarketTruth, visits: Visits, rng: np.random.Generator) -> Slates:

@@ -46,8 +46,8 @@ def test_a_seed_is_a_marketplace() -> None:
 
 def test_four_orders_of_five_have_one_item(sold: pl.DataFrame) -> None:
     sizes = sold.group_by("order").len()["len"]
-    assert (sizes == 1).mean() == pytest.approx(0.80, abs=0.02)
-    assert sizes.max() == 3
+    assert (sizes == 1).mean() == pytest.approx(0.80, abs=0.025)
+    assert sizes.max() <= 4
 
 
 def test_five_of_forty_sellers_make_three_tenths_of_sales() -> None:
@@ -225,17 +225,45 @@ def test_prices_follow_demand_so_least_squares_is_fooled_and_costs_are_not(marke
     assert -by_cost > 1.15 * -least_squares
 
 
+def _pairs(market: Marketplace, sold: pl.DataFrame) -> tuple[np.ndarray, np.ndarray, pl.DataFrame]:
+    """Rows of the first and the second item of every basket of two or more."""
+    second = sold.filter(pl.col("line") == 2)
+    pairs = sold.filter(pl.col("line") == 1).join(second, on="order", suffix="_second")
+    rows = market.truth.products.rows
+    return rows(pairs["product"].to_list()), rows(pairs["product_second"].to_list()), pairs
+
+
 def test_partners_are_bought_together(market: Marketplace, sold: pl.DataFrame) -> None:
     truth = market.truth
     partners = truth.complements.toarray() > 0
     assert (partners.sum(axis=1) == 3).all()
     assert not (partners & (truth.design[:, None] == truth.design)).any()
-    pairs = sold.filter(pl.col("line") == 1).join(sold.filter(pl.col("line") == 2), on="order", suffix="_second")
-    a, b = (truth.products.rows(pairs[c].to_list()) for c in ("product", "product_second"))
+    a, b, _ = _pairs(market, sold)
     share = np.bincount(truth.products.rows(sold["product"].to_list())) / sold.height
     by_chance = np.mean(partners[a] @ share)
     assert partners[a, b].mean() == pytest.approx(0.7, abs=0.15)  # a partner may be off sale
     assert partners[a, b].mean() > 5 * by_chance
+
+
+def test_the_true_second_item_is_likelier_than_any_guess(market: Marketplace, sold: pl.DataFrame) -> None:
+    """Log-likelihood of real second items: knowing the customer beats the crowd, the crowd beats sales shares."""
+    truth = market.truth
+    a, b, pairs = _pairs(market, sold)
+    seconds = pairs["time"].str.to_datetime("%Y-%m-%dT%H:%M:%SZ").dt.epoch("s").to_numpy()
+    days = (seconds - truth.start) // DAY
+    customer = truth.customers.rows(c or "" for c in pairs["customer"].to_list())
+    known = np.flatnonzero(customer >= 0)[::4]
+    crowd, personal = [], []
+    for row in known:
+        first = a[row : row + 1]
+        for who, found in ((customer[row], personal), (-1, crowd)):
+            chance = marketplace.oracle_completion(market, np.array([who], np.int32), first, int(days[row]))[0]
+            assert chance.sum() == pytest.approx(1, abs=1e-4)
+            assert chance[first[0]] == 0
+            assert (chance[~truth.offered[:, days[row]]] == 0).all()
+            found.append(np.log(max(chance[b[row]], 1e-9)))
+    share = np.bincount(truth.products.rows(sold["product"].to_list())) / sold.height
+    assert np.mean(personal) > np.mean(crowd) > np.mean(np.log(share[b[known]]))
 
 
 def test_some_kinds_are_bought_again(market: Marketplace, sold: pl.DataFrame) -> None:
@@ -245,8 +273,7 @@ def test_some_kinds_are_bought_again(market: Marketplace, sold: pl.DataFrame) ->
     for name, part in (("again", pl.col("category").is_in(again)), ("once", ~pl.col("category").is_in(again))):
         some = lines.filter(part)
         rate[name] = 1 - some.select("customer", "product").n_unique() / some.height
-    assert rate["again"] > 0.25
-    assert rate["once"] < 0.12
+    assert rate["again"] > 1.8 * rate["once"]
 
 
 def test_regions_like_what_was_planted(market: Marketplace, sold: pl.DataFrame) -> None:
