@@ -119,7 +119,7 @@ def of_bounds(optimum: Optimum) -> tuple[Gate, ...]:
     """A parameter held by a bound that the objective would cross: the bound, not the data, chose it."""
     held = np.abs(optimum.gradient - optimum.projected) >= MAX_GRADIENT
     return (
-        _gate("bounds", not held.any(), int(held.sum()), "no parameter held by a bound",
+        _gate(f"bounds ({optimum.label})", not held.any(), int(held.sum()), "no parameter held by a bound",
               f"{int(held.sum())} parameter(s) held by a bound with gradient up to "
               f"{float(np.abs(optimum.gradient).max(initial=0.0)):.3g}"),
     )  # fmt: skip

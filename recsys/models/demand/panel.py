@@ -25,6 +25,7 @@ class Panel:
     offers: Offers
     space: Space
     levels: Mapping[str, I32] = field(default_factory=dict)  # further categorical columns, [n] each
+    supply_instruments: F64 | None = None  # [n, z]
 
     def __len__(self) -> int:
         return len(self.offers.market)
@@ -68,7 +69,8 @@ class Panel:
 
     def take(self, rows: Flags) -> Panel:
         """The flagged rows; every index stays."""
-        return Panel(take_rows(self.offers, rows), self.space, {k: v[rows] for k, v in self.levels.items()})
+        supply = None if self.supply_instruments is None else self.supply_instruments[rows]
+        return Panel(take_rows(self.offers, rows), self.space, {k: v[rows] for k, v in self.levels.items()}, supply)
 
     def _raw_level(self, name: str) -> I32:
         if name in self.levels:

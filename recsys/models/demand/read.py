@@ -54,7 +54,9 @@ def panel_from(table: Any) -> Panel:
     space = Space(customers=Index.of(()), products=products, sellers=firms, segments=segments, markets=markets)
     offers = _offers(table, space, market_row, products.rows(product), firms.rows(firm))
     _check_unique(offers, space)
-    return Panel(offers, space, _levels(table))
+    supply = [c for c in table.columns if c.startswith("supply_instruments")]
+    supplied = np.column_stack([_numbers(table, c) for c in supply]) if supply else None
+    return Panel(offers, space, _levels(table), supplied)
 
 
 def _offers(table: Any, space: Space, market: I32, product: I32, firm: I32) -> Offers:

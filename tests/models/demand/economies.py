@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 from recsys.data.instruments import Columns, cost_shifters, hausman
+from recsys.models.demand.agents import Agents, agents_from
 from recsys.models.demand.panel import Panel
 from recsys.models.demand.read import panel_from
 
@@ -21,6 +22,22 @@ def nevo() -> Panel:
     import pyblp
 
     return panel_from(pl.read_csv(pyblp.data.NEVO_PRODUCTS_LOCATION))
+
+
+def nevo_agents(panel: Panel) -> Agents:
+    """20 people per market with income, age and children."""
+    import pyblp
+
+    table = pl.read_csv(pyblp.data.NEVO_AGENTS_LOCATION).drop("city_ids", "quarter")
+    return agents_from(table, panel.space.markets, 4)
+
+
+def automobiles() -> tuple[Panel, Agents]:
+    """U.S. cars 1971-1990, 2,217 rows in 20 markets, and 200 people a year; shipped with pyblp."""
+    import pyblp
+
+    panel = panel_from(pl.read_csv(pyblp.data.BLP_PRODUCTS_LOCATION).rename({"car_ids": "product_ids"}))
+    return panel, agents_from(pl.read_csv(pyblp.data.BLP_AGENTS_LOCATION), panel.space.markets, 5)
 
 
 def orange_juice() -> Panel:

@@ -37,7 +37,7 @@ def test_each_fault_of_an_optimum_fails_its_own_gate(change: dict[str, object], 
 def test_a_parameter_on_a_bound_is_seen_in_the_raw_gradient() -> None:
     held = dataclasses.replace(GOOD, gradient=np.array([3.0, 0.0]), projected=np.zeros(2))
     assert not failed(gates.of_optimum(held))
-    assert failed(gates.of_bounds(held)) == {"bounds"}
+    assert failed(gates.of_bounds(held)) == {"bounds (step 1)"}
 
 
 @pytest.mark.parametrize(
