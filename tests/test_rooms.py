@@ -13,12 +13,43 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "recsys"
 # Level of each room; a room imports lower levels and itself, never a neighbour on its own level.
 LEVEL = {
-    "errors": 0, "config": 1, "arrays": 1, "contract": 2, "data": 3, "scorers": 3, "models": 4, "ranking": 4,
-    "publication": 4, "serving": 5, "evaluation": 5, "assortment": 6, "contest": 7, "report": 8, "tracking": 8,
-    "serving_model": 5, "steps": 9, "stack": 10, "cli": 11, "__init__": 0,
-}  # fmt: skip
-HEAVY = {"torch", "lightfm", "implicit", "pyblp", "mlflow", "airflow", "sklearn", "optuna", "statsmodels", "matplotlib", "pandas",
-         "fastapi", "faiss", "numba"}  # fmt: skip
+    "errors": 0,
+    "config": 1,
+    "arrays": 1,
+    "contract": 2,
+    "data": 3,
+    "scorers": 3,
+    "models": 4,
+    "ranking": 4,
+    "publication": 4,
+    "serving": 5,
+    "evaluation": 5,
+    "assortment": 6,
+    "contest": 7,
+    "report": 8,
+    "tracking": 8,
+    "serving_model": 5,
+    "steps": 9,
+    "stack": 10,
+    "cli": 11,
+    "__init__": 0,
+}
+HEAVY = {
+    "torch",
+    "lightfm",
+    "implicit",
+    "pyblp",
+    "mlflow",
+    "airflow",
+    "sklearn",
+    "optuna",
+    "statsmodels",
+    "matplotlib",
+    "pandas",
+    "fastapi",
+    "faiss",
+    "numba",
+}
 ONLY = {"mlflow": {"tracking", "serving_model"}, "models": {"models", "contest", "steps", "cli"}}
 
 
@@ -61,7 +92,9 @@ def test_heavy_libraries_are_imported_where_they_are_used(file: Path) -> None:
     for module, at_top in imports(file):
         library = module.split(".")[0]
         assert library != "airflow", "recsys never imports airflow"
-        assert not (at_top and library in HEAVY) or file.name in ("kernels.py", "serving_model.py"), f"{module} at the top"
+        assert not (at_top and library in HEAVY) or file.name in ("kernels.py", "serving_model.py"), (
+            f"{module} at the top"
+        )
         assert room_of(file) in ONLY.get(library, {room_of(file)}), f"only {ONLY.get(library)} may import {library}"
 
 

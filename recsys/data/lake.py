@@ -12,6 +12,7 @@ import json
 import os
 import uuid
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from io import BytesIO
 from pathlib import Path
@@ -137,7 +138,8 @@ class Lake:
                 stream.flush()
                 os.fsync(stream.fileno())
         except OSError as error:
-            private.unlink(missing_ok=True)
+            with suppress(OSError):
+                private.unlink(missing_ok=True)
             raise StoreError(
                 f"{file} cannot be written ({len(blob):,} bytes)",
                 got=error.strerror,
