@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from recsys.config import TableSource
 
-BLOCK = 50_000  # records held as Python objects at a time
+BLOCK = 10_000  # records held as Python objects at a time
 RAW = 2_000  # characters of a refused row that are kept
 OTHER_DELIMITERS = (";", "\t", "|", ",")
 
