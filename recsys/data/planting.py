@@ -27,7 +27,7 @@ CONVERSION = 0.30  # visits that end with an order
 TOP_FIVE = 0.30  # share of sales of the five largest sellers, where there are enough sellers
 GUESTS = 0.15  # people who never sign in, per customer
 SHOCK = 0.30  # standard deviation of the demand shock
-GREED = 0.7  # price rises by this much per standard deviation of the demand shock: the endogeneity
+GREED = 0.6  # price rises by this much per standard deviation of the demand shock: the endogeneity
 TRIAL_EVERY, TRIAL_FIRST, TRIAL_SHARE = 8, 3, 0.2  # price experiments: weeks 3, 11, ... on a fifth of the cells
 SECOND, PARTNER = 0.20, 0.7  # orders with a second item; second items that are a planted partner of the first
 SPREAD = {"type": 0.4, "theme": 0.4, "colour": 0.15, "latent": 0.25}  # standard deviations of tastes
@@ -127,7 +127,7 @@ def plant(size: Size) -> Planted:
         price_coefficient=_draw_price_coefficients(size, segment, rng),
         quality=(quality + ALPHA * shelves.typical("price") + np.log(shelves.typical("weight"))).astype(np.float32),
         segment_effect=_draw_segment_effects(size, loading, names, rng),
-        repeat_effect=np.where(shelves.typical("again") > 0, 0.6, -1.1).astype(np.float32),
+        repeat_effect=np.where(shelves.typical("again") > 0, 0.5, -0.9).astype(np.float32),
         shock=shock,
         price=price,
         cost=cost,
