@@ -40,6 +40,7 @@ class Blocks:
     header: list[str]
     frames: Callable[[Sequence[str]], Iterator[pl.DataFrame]]  # of these columns only
     typed_times: frozenset[str] = frozenset()  # columns whose text is ISO whatever was declared
+    nested: frozenset[str] = frozenset()  # columns that hold lists or structs
     rows_in: int = 0
     blank: int = 0
     digest: Any = field(default_factory=hashlib.sha256)  # of rows, for sources that are no file
@@ -109,8 +110,12 @@ def _header(lines: Lines, delimiter: str) -> list[str]:
     line = lines.take_filled()
     if line is None:
         raise EmptyError(f"{lines.path} is empty", got="blank lines only", wanted="a header and rows")
-    if not Grammar(delimiter, 1).is_whole(line):
-        raise DataError(f"{lines.path}, line {lines.number}: the header cannot be read", got=repr(line[:80]))
+    if _unclean(line) or not Grammar(delimiter, 1).is_whole(line):
+        raise DataError(
+            f"{lines.path}, line {lines.number}: the header cannot be read",
+            got=ascii(line[:80]),
+            wanted="column names, each quote closed, in the declared encoding",
+        )
     names = split(line, delimiter)
     if len(names) == 1:
         for other in OTHER_DELIMITERS:
@@ -190,13 +195,14 @@ def open_parquet(content: Content) -> Blocks:
     except (pa.ArrowException, OSError) as error:
         raise _corrupt(content.path, error) from None
     times = frozenset(f.name for f in kinds if pa.types.is_temporal(f.type))
-    blocks = Blocks(content.path, list(kinds.names), lambda columns: frames(columns), times)
+    nested = frozenset(f.name for f in kinds if pa.types.is_nested(f.type))
+    blocks = Blocks(content.path, list(kinds.names), lambda columns: frames(columns), times, nested)
 
     def frames(columns: Sequence[str]) -> Iterator[pl.DataFrame]:
         for name in columns:
             _can_be_text(kinds.field(name), content.path)
         with closing(file):
-            flat = [f.name for f in kinds if not pa.types.is_nested(f.type)]  # all of a row says what repeats it
+            flat = [name for name in kinds.names if name not in nested]  # all of a row says what repeats it
             batches = file.iter_batches(batch_size=BLOCK, columns=flat)
             while (batch := _next_batch(batches, content.path)) is not None:
                 start = blocks.rows_in + 1
@@ -216,7 +222,10 @@ def _next_batch(batches: Iterator[Any], path: str) -> Any:
     import pyarrow as pa
 
     try:
-        return next(batches, None)
+        batch = next(batches, None)
+        if batch is not None:
+            batch.validate(full=True)
+        return batch
     except (pa.ArrowException, OSError, UnicodeError) as error:
         raise _corrupt(path, error) from None
 
@@ -269,8 +278,9 @@ def open_sql(source: TableSource) -> Blocks:
     """Blocks of a query's rows, read through one cursor; raises DataError when the server or the query fails."""
     import sqlalchemy as sa
 
-    where = f"query at {sa.make_url(source.url or '').render_as_string(hide_password=True)}"
+    where = "query"
     try:
+        where += f" at {sa.make_url(source.url or '').render_as_string(hide_password=True)}"
         connection = sa.create_engine(source.url or "").connect().execution_options(stream_results=True)
         result = connection.execute(sa.text(source.query or ""))
     except (sa.exc.SQLAlchemyError, ImportError) as error:

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
 from recsys.data import schema
 from recsys.data.schema import Field
+from recsys.errors import ConfigError
 
 if TYPE_CHECKING:
     import polars as pl
@@ -26,6 +28,9 @@ DIRECTIVES = {
     "%I": r"\d{1,2}", "%M": r"\d{1,2}", "%S": r"\d{1,2}", "%p": r"[AaPp][Mm]", "%b": r"\p{L}{3}", "%B": r"\p{L}+",
     "%T": r"\d{1,2}:\d{2}:\d{2}", "%F": r"\d{4}-\d{2}-\d{2}", "%R": r"\d{1,2}:\d{2}",
 }  # fmt: skip
+
+
+CLOCK = re.compile(r"%-?[HITMRScs]")
 
 
 class Cast(NamedTuple):
@@ -46,6 +51,48 @@ class Reading:
     @property
     def zone(self) -> str:
         return self.source.timezone or self.shop.timezone
+
+
+def check_reading(reading: Reading) -> None:
+    """Raise ConfigError for options no row could be read with."""
+    source = reading.source
+    _expect(
+        "delimiter", source.delimiter, len(source.delimiter) == 1 and source.delimiter not in '"\r\n', "one character"
+    )
+    _expect("decimal", source.decimal, source.decimal in (".", ","), '"." or ","')
+    _expect("timezone", reading.zone, reading.zone in available_timezones(), "a name like Europe/Berlin")
+    _expect(
+        "time_format", source.time_format, _can_parse(source.time_format), 'iso, epoch_s, epoch_ms or "%d/%m/%Y %H:%M"'
+    )
+    for pattern in reading.shop.non_products.patterns:
+        _expect("non_products.patterns", pattern, _can_match(pattern), "regular expressions without look-around")
+
+
+def _expect(key: str, got: str, fine: bool, wanted: str) -> None:
+    if not fine:
+        raise ConfigError(f"`{key}` cannot be used", got=repr(got), wanted=wanted, cure="Change it in recsys.toml.")
+
+
+def _can_parse(time_format: str) -> bool:
+    import polars as pl
+
+    if time_format in ("iso", "epoch_s", "epoch_ms"):
+        return True
+    written = pl.lit(datetime(2026, 3, 15, 13, 30, tzinfo=UTC)).dt.strftime(time_format).alias("t")
+    try:
+        return pl.select(written).select(_naive(pl.col("t"), "t", time_format))["t:local"].null_count() == 0
+    except pl.exceptions.PolarsError:
+        return False
+
+
+def _can_match(pattern: str) -> bool:
+    import polars as pl
+
+    try:
+        pl.Series([""]).str.contains(pattern)
+    except pl.exceptions.PolarsError:
+        return False
+    return True
 
 
 def cast(field: Field, reading: Reading) -> Cast:
@@ -163,15 +210,15 @@ def prepare_times(frame: pl.DataFrame, name: str, reading: Reading) -> tuple[pl.
     later = local.dt.replace_time_zone(reading.zone, ambiguous="latest", non_existent="null")
     parsed = parsed.with_columns(
         zoned.dt.epoch("s").alias(f"{name}:zoned"),
-        (pl.col(f"{name}:offset").is_null() & (zoned != later)).fill_null(False).alias("twice"),
+        (pl.col(f"{name}:offset").is_null() & (zoned != later)).fill_null(False).alias(f"{name}:twice"),
     )
     naive = pl.col(f"{name}:offset").is_null() & local.is_not_null()
     gaps = parsed.filter(naive & pl.col(f"{name}:zoned").is_null())
     if gaps.height:
         parsed = _fill_gaps(parsed, gaps, name, reading.zone)
-    counts = {"clock_skipped": gaps.height, "clock_twice": int(parsed["twice"].sum())}
+    counts = {"clock_skipped": gaps.height, "clock_twice": int(parsed[f"{name}:twice"].sum())}
     epoch = pl.coalesce(local.dt.epoch("s") - pl.col(f"{name}:offset"), pl.col(f"{name}:zoned"))
-    return parsed.with_columns(epoch.alias(f"{name}:epoch")).drop("twice"), counts
+    return parsed.with_columns(epoch.alias(f"{name}:epoch")), counts
 
 
 def _epoch(text: pl.Expr, name: str, unit: str) -> list[pl.Expr]:
@@ -189,13 +236,15 @@ def _naive(text: pl.Expr, name: str, time_format: str) -> list[pl.Expr]:
     import polars as pl
 
     if time_format != "iso":
-        local = text.str.to_datetime(time_format, time_unit="us", strict=False)
-        if not re.search(r"%[HITMRSc]", time_format):
+        local, offset = text.str.to_datetime(time_format, time_unit="us", strict=False), pl.lit(None, pl.Int64)
+        if "%z" in time_format:  # parsed to UTC
+            local, offset = local.dt.replace_time_zone(None), pl.lit(0, pl.Int64)
+        elif not CLOCK.search(time_format):
             local = text.str.to_date(time_format, strict=False).cast(pl.Datetime("us"))
         fits = text.str.contains(_shape(time_format))
         return [
             local.alias(f"{name}:local"),
-            pl.lit(None, pl.Int64).alias(f"{name}:offset"),
+            offset.alias(f"{name}:offset"),
             fits.alias(f"{name}:fits"),
         ]
     day = text.str.extract(ISO, 1).str.to_date("%Y-%m-%d", strict=False).cast(pl.Datetime("us"))
@@ -223,8 +272,9 @@ def _offset(text: pl.Expr) -> pl.Expr:
 
 def _shape(time_format: str) -> str:
     """A loose regular expression for a strptime format: tells a wrong form from an impossible date."""
-    parts = re.split(r"(%.)", time_format)
-    return "^" + "".join(DIRECTIVES.get(p, r".+" if p.startswith("%") else re.escape(p)) for p in parts) + "$"
+    parts = re.split(r"(%-?.)", time_format)
+    shapes = [DIRECTIVES.get(p.replace("-", ""), ".+") if p.startswith("%") else re.escape(p) for p in parts]
+    return "^" + "".join(shapes) + "$"
 
 
 def _fill_gaps(frame: pl.DataFrame, gaps: pl.DataFrame, name: str, zone: str) -> pl.DataFrame:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from recsys.data import schema
 from recsys.data.blocks import Blocks, distinct, open_csv, open_parquet, open_sql
-from recsys.data.casts import Reading, cast, prepare_times
+from recsys.data.casts import Reading, cast, check_reading, prepare_times
 from recsys.data.content import Content, confirm, inspect
 from recsys.data.header import Header, match_header
 from recsys.data.oddities import count_oddities
@@ -72,6 +72,7 @@ def read_table(source: TableSource, table: str, shop: Shop, now: int | None = No
     DataError when the source as a whole cannot be trusted, EmptyError when an order file holds no rows.
     """
     reading = Reading(source, shop, int(time.time()) if now is None else now)
+    check_reading(reading)
     if source.url:
         blocks = open_sql(source)
         return _read(blocks, table, reading, None)
@@ -85,7 +86,7 @@ def read_table(source: TableSource, table: str, shop: Shop, now: int | None = No
 def _read(blocks: Blocks, table: str, reading: Reading, content: Content | None) -> Ingested:
     import polars as pl
 
-    header = match_header(blocks.header, table, reading.source, blocks.where)
+    header = match_header(blocks.header, table, reading.source, blocks.where, blocks.nested)
     if blocks.typed_times & {header.columns[f.name] for f in header.fields if f.kind == "time"}:
         reading = dataclasses.replace(reading, source=reading.source.model_copy(update={"time_format": "iso"}))
     warnings: dict[str, int] = {}

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from recsys.config import TableSource
 
 MOST_COLUMNS = 1_000
-RESERVED = frozenset({"source", "source_line", "raw", "refused", "reason", "day", "kind"})
+RESERVED = re.compile(
+    r"|source|source_line|raw|refused|reason|day|kind|.*:(reason|epoch|fits|local|offset|zoned|twice)"
+)
 LOOKS_LIKE_DATA = re.compile(r"[+-]?\d+([.,]\d+)?|\d{4}-\d{2}-\d{2}.*|\d{1,2}[/.]\d{1,2}[/.]\d{2,4}.*")
 
 
@@ -30,7 +32,9 @@ class Header:
     extra: tuple[str, ...] = ()  # columns nobody reads
 
 
-def match_header(names: Sequence[str], table: str, source: TableSource, where: str) -> Header:
+def match_header(
+    names: Sequence[str], table: str, source: TableSource, where: str, nested: frozenset[str] = frozenset()
+) -> Header:
     """Match a header with the contract; raises DataError (names the nearest column) and ConfigError (unknown field)."""
     _refuse_unusable(names, where)
     known = {field.name: field for field in FIELDS[table]}
@@ -51,7 +55,8 @@ def match_header(names: Sequence[str], table: str, source: TableSource, where: s
     read = set(columns.values())
     beyond = {a: c for a, c in mapped.items() if a not in known}
     if table != "orders":
-        beyond |= {c: c for c in names if c not in read | set(beyond.values()) and c not in RESERVED | set(known)}
+        taken = read | set(beyond.values()) | set(known) | nested
+        beyond |= {c: c for c in names if c not in taken and not RESERVED.fullmatch(c)}
     fields = tuple(field for name, field in known.items() if name in columns)
     extra = tuple(c for c in names if c not in read | set(beyond.values()))
     return Header(table, fields, tuple(beyond), columns | beyond, extra)

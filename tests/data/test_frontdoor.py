@@ -641,3 +641,51 @@ def test_the_message_teaches(tmp_path: Path) -> None:
 def test_bad_counts_every_quarantined_row(tmp_path: Path) -> None:
     found = read(tmp_path, text([*body(), "x", line(99, quantity="0"), line(0)]))
     assert bad(found) == 3 == found.quarantined.height
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("delimiter", ",,"), ("delimiter", '"'), ("decimal", "'"), ("timezone", "Berlin"), ("time_format", "DD.MM.YYYY"),
+     ("time_format", "%Q")],
+)  # fmt: skip
+def test_options_that_cannot_be_used_are_named(tmp_path: Path, option: str, value: str) -> None:
+    with pytest.raises(ConfigError, match=option):
+        read(tmp_path, text(body()), **{option: value})
+
+
+def test_a_pattern_that_is_no_regular_expression(tmp_path: Path) -> None:
+    shop = Shop(non_products=NonProducts(patterns=("(",)))
+    with pytest.raises(ConfigError, match="patterns"):
+        read_table(TableSource(path=str(tmp_path / "f.csv")), "orders", shop, NOW)
+
+
+@pytest.mark.parametrize(
+    ("form", "written"),
+    [("%d %b %Y %I:%M %p", "05 Mar 2026 01:30 PM"), ("%Y-%m-%dT%H:%M:%S%z", "2026-03-05T07:30:00-0500"),
+     ("%-d.%-m.%Y %H:%M", "5.3.2026 13:30"), ("%Y%m%d%H%M", "202603051330")],
+)  # fmt: skip
+def test_declared_time_formats(tmp_path: Path, form: str, written: str) -> None:
+    rows = [line(i, time=written) for i in range(5)]
+    found = read(tmp_path, text(rows), time_format=form)
+    assert set(found.accepted["time"]) == {epoch("2026-03-05T13:30:00+01:00")}
+
+
+def test_headers_with_odd_names(tmp_path: Path) -> None:
+    assert "header" in str(refuse(tmp_path, (HEADER + ",gr\xf6sse").encode("latin-1") + b"\n"))
+    names = ["product", "", "source", "updated:epoch", "Size: EU", "twice"]
+    found = read(tmp_path, "\n".join([",".join(names), "p1,a,b,c,d,e"]), table="products")
+    assert found.accepted.columns[-2:] == ["Size: EU", "twice"]
+    assert found.report.extra_columns == ("", "source", "updated:epoch")
+
+
+def test_nested_attributes_of_products_are_left_out(tmp_path: Path) -> None:
+    table = pl.DataFrame({"product": ["p1"], "tags": [["a", "b"]], "size": ["S"]})
+    found = read(tmp_path, parquet(tmp_path, table), table="products", name="g.parquet")
+    assert found.report.extra_columns == ("tags",)
+    assert found.accepted["size"].to_list() == ["S"]
+
+
+def test_a_database_that_cannot_be_reached(tmp_path: Path) -> None:
+    for url in ("not a url", "nosuch://host/db", f"sqlite:///{tmp_path}/no/such/folder.db"):
+        with pytest.raises(DataError, match="query"):
+            read_table(TableSource(url=url, query="SELECT 1"), "orders", SHOP, NOW)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
+import numpy as np
+import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -12,7 +14,7 @@ from hypothesis import strategies as st
 from recsys.config import TableSource
 from recsys.data.frontdoor import read_table
 from recsys.errors import RecsysError
-from tests.data.order_files import NOW, SHOP, body, conserve, line, text
+from tests.data.order_files import HEADER, NOW, SHOP, body, conserve, line, text
 
 VALID = text([*body(20), line(20, title='"a ""quoted"", one"'), line(21, title='"two\nlines"')]).encode()
 SPLICE = st.sampled_from(
@@ -54,6 +56,24 @@ def survive(raw: bytes, share: float, duplicates: str) -> None:
             conserve(found)
             message = ""
     assert "bug of ours" not in message
+
+
+def test_b29_flipped_bytes_of_a_parquet_file(tmp_path: Path) -> None:
+    rows = pl.DataFrame([r.split(",") for r in body(50)], schema=HEADER.split(","), orient="row")
+    file = tmp_path / "f.parquet"
+    rows.write_parquet(file, compression="uncompressed")
+    sound = file.read_bytes()
+    rng = np.random.default_rng(7)
+    refused = 0
+    for place in rng.integers(0, len(sound), 150):
+        spoilt = bytearray(sound)
+        spoilt[place] ^= 1 << int(rng.integers(8))
+        file.write_bytes(bytes(spoilt))
+        try:
+            conserve(read_table(TableSource(path=str(file), max_bad_share=1), "orders", SHOP, NOW))
+        except RecsysError:
+            refused += 1
+    assert refused > 20
 
 
 QUIET = [HealthCheck.too_slow, HealthCheck.data_too_large]
