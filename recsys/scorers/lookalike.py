@@ -17,18 +17,19 @@ BLOCK_CELLS = 4_000_000  # similarities held at once
 
 @dataclass(frozen=True)
 class LookalikeScorer:
-    """score[q, j] = sum over the K nearest customers v of sim(q, v)^power * past[v, j].
+    """score[q, j] = scored_weight_j * sum over the K nearest customers v of sim(q, v)^sharpness * past[v, j].
 
-    sim(q, v) = sum_i x_qi w_i past_vi / norm_v. A norm of q would divide a whole row, which changes no ranking, so
-    there is none. Nobody is their own neighbour. NaN where no neighbour bought the product.
+    sim(q, v) = sum_i x_qi product_weight_i past_vi / norm_v. A norm of q would divide a whole row, which changes no
+    ranking, so there is none. Nobody is their own neighbour. NaN where no neighbour bought the product.
     """
 
     space: Space
     past: Rows  # [u, m] what every customer bought
-    product_weight: F32  # [m]
+    product_weight: F32  # [m] what sharing a product says about two customers
+    scored_weight: F32  # [m]
     norm: F32  # [u] > 0
     neighbours: int
-    power: float = 1.0
+    sharpness: float = 1.0
     weighting: Weighting = "binary"
     half_life_days: float | None = None
 
@@ -52,14 +53,15 @@ class LookalikeScorer:
         for at in range(0, len(queries), step):
             near = self._nearest(x[at : at + step], queries.customer[at : at + step])
             scores[at : at + step] = (near @ past).toarray()
+        scores *= self.scored_weight if products is None else self.scored_weight[products]
         scores[scores == 0] = np.nan
         return scores
 
     def _nearest(self, x: Rows, customer: I32) -> Rows:
-        """[n, u] csr of the K greatest similarities, raised to `power`."""
+        """[n, u] csr of the K greatest similarities, raised to `sharpness`."""
         similarity = (x @ self._buyers).toarray()
         known = np.flatnonzero(customer >= 0)
         similarity[known, customer[known]] = 0
         near = strongest(similarity, self.neighbours)
-        near.data **= self.power
+        near.data **= self.sharpness
         return near
