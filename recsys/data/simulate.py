@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from recsys import arrays
 from recsys.contract import DAY, I32, Events
 from recsys.data.marketplace import WEEK, Marketplace, MarketTruth, Size
-from recsys.data.planting import AGES, COLOURS, KINDS, THEMES, Planted, Shelves, plant
+from recsys.data.planting import AGES, Planted, plant
+from recsys.data.shelves import COLOURS, KINDS, THEMES, Shelves
 from recsys.data.trading import Sales, Slates, Visits, seconds, show, trade
 from recsys.errors import UsageError
 

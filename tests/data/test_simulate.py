@@ -18,7 +18,8 @@ from recsys.cli.simulate import register
 from recsys.contract import DAY
 from recsys.data import marketplace, trading
 from recsys.data.marketplace import NON_PRODUCTS, PRESETS, WEEK, Marketplace, Size, expected_shares, oracle_scores
-from recsys.data.planting import KINDS, TRIAL_EVERY, TRIAL_FIRST
+from recsys.data.planting import TRIAL_EVERY, TRIAL_FIRST
+from recsys.data.shelves import KINDS
 from recsys.data.simulate import read_truth, simulate, write
 from recsys.errors import UsageError
 
