@@ -428,7 +428,7 @@ def _prepare(settings: Settings, lake: Lake, day: int, folder: str) -> Json:
         return known
     tables, past = _tables(lake, day), day - settings.contest.days
     data = build(tables, day, settings)
-    train = build(replace(tables, lines=_tables(lake, past).lines), past, settings)
+    train = build(_as_known_then(tables, _tables(lake, past).lines), past, settings)
     held = hold_out(tables.lines, train, day, past + 1, settings)
     if not len(held.queries):
         raise EmptyError(
@@ -451,6 +451,14 @@ def _prepare(settings: Settings, lake: Lake, day: int, folder: str) -> Json:
     }
     lake.put_json(f"{folder}/prepared.json", made)
     return made
+
+
+def _as_known_then(tables: Any, lines: Any) -> Any:
+    """The tables of an earlier day: today's stock says nothing about what could be bought then."""
+    products = tables.products
+    if products is not None:
+        products = products.drop([c for c in ("available", "price") if c in products.columns])
+    return replace(tables, lines=lines, products=products)
 
 
 def _fallback(data: Any) -> Any:

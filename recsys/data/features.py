@@ -15,6 +15,7 @@ from recsys.contract import Catalogue, Features, I32, Index, Space
 
 MIN_WORD_PRODUCTS, MAX_WORDS = 5, 400
 _WORD = re.compile(r"[a-z]{3,}")
+_DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _NOT_ATTRIBUTES = frozenset(
     ("product", "customer", "title", "price", "cost", "available", "time", "updated", "source", "source_line")
 )
@@ -80,7 +81,7 @@ def _attributes(table: Any | None, key: str, index: Index) -> dict[str, list[Any
     at = index.rows(frame[key].to_list())
     fields: dict[str, list[Any]] = {}
     for name in frame.columns:
-        if name in _NOT_ATTRIBUTES or name in ("segment", "category", "seller"):
+        if name in _NOT_ATTRIBUTES or _is_date(frame[name]):
             continue
         values: list[Any] = [None] * len(index)
         for row, value in zip(at, frame[name].to_list(), strict=True):
@@ -93,6 +94,12 @@ def _attributes(table: Any | None, key: str, index: Index) -> dict[str, list[Any
 def _is_number(values: Sequence[Any]) -> bool:
     known = [v for v in values if v is not None]
     return bool(known) and all(isinstance(v, int | float) and not isinstance(v, bool) for v in known)
+
+
+def _is_date(values: Any) -> bool:
+    """Dates say when a row was made, not what it is; as categories they would only mark cohorts."""
+    first = next((v for v in values.to_list() if v is not None), "")
+    return not isinstance(first, int | float | bool) and _DATE.match(str(first)) is not None
 
 
 def _categories(name: str, values: Sequence[Any]) -> list[tuple[int, str, float]]:
