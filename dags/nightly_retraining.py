@@ -50,7 +50,12 @@ def announce(publication: dict[str, Any]) -> None:
 
 
 @dag(
-    schedule=schedule(settings), params=form(settings), default_args=retries(settings), max_active_runs=1, catchup=False
+    schedule=schedule(settings),
+    params=form(settings),
+    default_args=retries(settings),
+    max_active_runs=1,
+    catchup=False,
+    is_paused_upon_creation=False,  # whether nights are scheduled is said in recsys.toml: [night] scheduled
 )
 def nightly_retraining() -> None:
     """Prepare the data, train every contender, judge all by the same rules, publish the champion's lists."""

@@ -48,6 +48,7 @@ def start_night(params: Mapping[str, Any]) -> Night:
         "contenders": chosen,
         "promotion": str(params.get("promotion") or settings.night.promotion),
         "seed": settings.night.seed,
+        "code": code_version(),
         "fit_seconds": float(minutes) * 60 if minutes else settings.night.fit_seconds,
         "fit_memory_mb": settings.night.fit_memory_mb,
     }

@@ -1,0 +1,5 @@
+"""MLflow as the night's memory for people: it mirrors what the lake holds and is never needed to publish."""
+
+from recsys.tracking.mirror import mirror, replay
+
+__all__ = ["mirror", "replay"]

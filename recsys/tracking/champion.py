@@ -1,0 +1,142 @@
+"""The published generation as a version of a registered model: plain arrays and one file of code, no pickle."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from collections.abc import Iterator, Mapping
+from importlib.metadata import version
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from recsys import publication
+from recsys.config import Settings
+from recsys.data.lake import Lake
+from recsys.tracking.connect import Book
+from recsys.tracking.runs import Json
+
+FORM = Path(__file__).parents[1] / "serving_model.py"
+ARRAYS = "champion.safetensors"  # of the generation: the scorer itself, kept beside the lists
+
+
+def model_name(settings: Settings) -> str:
+    return f"recsys-{settings.shop.name}"
+
+
+def register_champion(book: Book, settings: Settings, lake: Lake, night: Json, decision: Json, run: str) -> str:
+    """The version of the generation being served, made once, with the alias `champion`; returns its number.
+
+    A night that was replayed late never takes the alias from a newer generation.
+    """
+    entry, name = publication.current(lake), model_name(settings)
+    number = _known(book, name, entry.name) or _register(book, name, lake, entry, night, decision, run)
+    _point(book, name, number, entry.number)
+    return number
+
+
+def lists_of(lake: Lake, entry: publication.Entry) -> dict[str, Any]:
+    """owners text[n] sorted, products text[m] sorted, places int32[n, k] rows of products padded with -1."""
+    import polars as pl
+
+    table = pl.read_parquet(BytesIO(publication.read_file(lake, entry, "lists.parquet")))
+    home = table.filter(pl.col("arm") == "champion")
+    owners, row = np.unique(home["customer"].to_numpy().astype(str), return_inverse=True)
+    products, product = np.unique(home["product"].to_numpy().astype(str), return_inverse=True)
+    places = np.full((len(owners), int(home["rank"].max() or 1)), -1, dtype=np.int32)  # type: ignore[arg-type]
+    places[row, home["rank"].to_numpy() - 1] = product
+    return {"owners": owners, "products": products, "places": places}
+
+
+def _known(book: Book, name: str, generation: str) -> str | None:
+    found = book.client.search_model_versions(f"name = '{name}'")
+    return next((str(v.version) for v in found if v.tags.get("generation") == generation), None)
+
+
+def _register(
+    book: Book, name: str, lake: Lake, entry: publication.Entry, night: Json, decision: Json, run: str
+) -> str:
+    import mlflow
+
+    with tempfile.TemporaryDirectory(prefix="recsys-model-") as folder, _active(book, run):
+        lists = lists_of(lake, entry)
+        logged = mlflow.pyfunc.log_model(
+            name=str(entry.manifest["champion"]),
+            python_model=str(FORM),
+            artifacts=_write(Path(folder), lists, publication.read_file(lake, entry, ARRAYS)),
+            input_example=_example(lists),
+            pip_requirements=[f"mlflow=={version('mlflow')}", f"numpy=={version('numpy')}"],
+            tags=_tags(entry, night, decision),
+        )
+    with contextlib.suppress(mlflow.exceptions.MlflowException):
+        book.client.create_registered_model(name, description=f"What {name} serves: one version per generation.")
+    made = book.client.create_model_version(
+        name,
+        logged.model_uri,
+        run_id=run,
+        tags=_tags(entry, night, decision),
+        model_id=logged.model_id,
+        description=" ".join(decision.get("reasons", ())),
+    )
+    return str(made.version)
+
+
+def _write(folder: Path, lists: Mapping[str, Any], scorer: bytes) -> dict[str, str]:
+    """The files the serving form opens, by the name it knows them under."""
+    np.savez_compressed(folder / "lists.npz", **lists)
+    (folder / ARRAYS).write_bytes(scorer)
+    return {"lists": str(folder / "lists.npz"), "scorer": str(folder / ARRAYS)}
+
+
+def _example(lists: Mapping[str, Any]) -> list[str]:
+    """Two customers with lists of their own and one nobody knows."""
+    customers = [str(owner) for owner in lists["owners"] if ":" not in owner and owner != "default"]
+    return [*customers[:2], "somebody new"]
+
+
+def _tags(entry: publication.Entry, night: Json, decision: Json) -> dict[str, str]:
+    files: Mapping[str, Any] = entry.manifest["files"]
+    return {
+        "generation": entry.name,
+        "contender": str(entry.manifest["champion"]),
+        "as_of": str(entry.manifest["as_of"]),
+        "night_key": str(night["key"]),
+        "action": str(decision.get("action")),
+        "previous": str(decision.get("previous")),
+        "reasons": " ".join(decision.get("reasons", ()))[:5000],
+        "scorer_sha256": str(files[ARRAYS]["sha256"]),
+        "lists_sha256": str(files["lists.parquet"]["sha256"]),
+        "dataset_digest": str(night["digest"]),
+    }
+
+
+def _point(book: Book, name: str, number: str, generation: int) -> None:
+    """Move the aliases forward, never back; `previous` is what was champion before."""
+    aliases = dict(book.client.get_registered_model(name).aliases or {})
+    standing = aliases.get("champion")
+    if standing == number:
+        return
+    if standing is not None:
+        tags = book.client.get_model_version(name, standing).tags
+        if int(str(tags.get("generation", "gen-0")).removeprefix("gen-")) > generation:
+            return
+        book.client.set_registered_model_alias(name, "previous", standing)
+    book.client.set_registered_model_alias(name, "champion", number)
+
+
+@contextlib.contextmanager
+def _active(book: Book, run: str) -> Iterator[None]:
+    """MLflow's log_model knows only the run that is active in this process."""
+    import mlflow
+
+    before = mlflow.get_tracking_uri(), mlflow.get_registry_uri()
+    mlflow.set_tracking_uri(book.uri)
+    mlflow.set_registry_uri(book.uri)
+    try:
+        with mlflow.start_run(run_id=run):
+            yield
+    finally:
+        mlflow.set_tracking_uri(before[0])
+        mlflow.set_registry_uri(before[1])

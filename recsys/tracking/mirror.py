@@ -1,0 +1,122 @@
+"""Mirror one night in MLflow, once; keep what could not be sent and send it later."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import uuid
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from recsys.config import Settings
+from recsys.data.lake import Lake
+from recsys.errors import RecsysError, StoreError
+from recsys.tracking.champion import register_champion
+from recsys.tracking.connect import Book, address, open_book, within
+from recsys.tracking.runs import Json, log_contender, log_summary
+
+LONGEST = 120.0  # seconds for a whole night's mirror; a server that is down costs ten at most
+log = logging.getLogger(__name__)
+
+
+def mirror(
+    settings: Settings, lake: Lake, night: Json, backtests: Sequence[Json], decision: Json, published: Json
+) -> dict[str, Any]:
+    """Runs, leaderboard and champion version of one night; never raises.
+
+    Done twice it changes nothing. When MLflow is away the night is spooled and sent by a later one; `note` says so.
+    """
+    told = {
+        "night": dict(night),
+        "backtests": list(backtests),
+        "decision": dict(decision),
+        "published": dict(published),
+    }
+    done = _send(settings, lake, told)
+    if done["status"] != "ok":
+        return {**done, "spooled": str(_spool(settings, told))}
+    return {**done, "replayed": replay(settings, lake)}
+
+
+def replay(settings: Settings, lake: Lake) -> int:
+    """Send the nights that were spooled, oldest first, until one fails; returns how many were sent."""
+    sent = 0
+    for file in sorted(_folder(settings).glob("*.json")):
+        try:
+            told = json.loads(file.read_text())
+        except (OSError, ValueError) as error:
+            log.warning("%s cannot be read (%s): left where it is.", file, error)
+            continue
+        if _send(settings, lake, told)["status"] != "ok":
+            break
+        file.unlink(missing_ok=True)
+        sent += 1
+    return sent
+
+
+def _send(settings: Settings, lake: Lake, told: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        return within(LONGEST, lambda: _write(settings, lake, told))
+    except Exception as error:  # whatever MLflow or the network raises: the night is published all the same
+        why = str(error) if isinstance(error, RecsysError) else f"{type(error).__name__}: {error}"
+        note = f"MLflow ({address(settings)}) was not reached; the night is published all the same. {why[:300]}"
+        log.warning(note)
+        return {"status": "spooled", "note": note, "version": None, "page": ""}
+
+
+def _write(settings: Settings, lake: Lake, told: Mapping[str, Any]) -> dict[str, Any]:
+    night, decision, published = told["night"], told["decision"], told["published"]
+    book = open_book(settings)
+    runs = {
+        record["name"]: log_contender(book, settings, night, record, decision, _epochs(lake, record))
+        for record in told["backtests"]
+    }
+    summary = log_summary(book, settings, night, decision, published)
+    version = _champion(book, settings, lake, told, runs, summary)
+    note = f"{len(runs)} runs" + (f", champion version {version}" if version else "")
+    return {
+        "status": "ok",
+        "note": note,
+        "runs": runs,
+        "summary": summary,
+        "version": version,
+        "experiment": book.experiment,
+        "page": book.page,
+    }
+
+
+def _champion(
+    book: Book, settings: Settings, lake: Lake, told: Mapping[str, Any], runs: Mapping[str, str], summary: str
+) -> str | None:
+    if not told["published"].get("generation"):
+        return None
+    run = runs.get(str(told["published"].get("champion")), summary)
+    return register_champion(book, settings, lake, told["night"], told["decision"], run)
+
+
+def _epochs(lake: Lake, record: Json) -> list[Json]:
+    """What the contender's fit reported per epoch; the record that travels leaves it in the lake."""
+    if not record.get("epochs") or "scorer" not in record:
+        return []
+    try:
+        stored = lake.read_json(str(Path(record["scorer"]["path"]).parent / "record.json"))
+    except StoreError:
+        return []
+    return list(stored.get("progress", ()))
+
+
+def _spool(settings: Settings, told: Mapping[str, Any]) -> Path:
+    """Keep a night for later under its own name, so that a second try replaces the first."""
+    folder = _folder(settings)
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / f"{told['night']['as_of']}-{told['night']['key']}.json"
+    private = folder / f".tmp-{uuid.uuid4().hex}"
+    private.write_text(json.dumps(told))
+    os.replace(private, file)
+    return file
+
+
+def _folder(settings: Settings) -> Path:
+    return settings.runtime_folder / "spool"

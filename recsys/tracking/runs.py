@@ -1,0 +1,188 @@
+"""A contender's night as a flat MLflow run, and the night's summary run with leaderboard and plot."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from recsys.config import Settings
+from recsys.tracking.connect import Book
+
+Json = Mapping[str, Any]
+BATCH = 500  # metrics per request; the server takes 1000
+TEXT = 500  # characters of a parameter
+
+
+def log_contender(
+    book: Book, settings: Settings, night: Json, record: Json, decision: Json, epochs: Sequence[Json]
+) -> str:
+    """The run of one contender, made once per night; returns its id."""
+    name = str(record["name"])
+    known = _find(book, night, name)
+    if known:
+        return known
+    status = str(record["status"])
+    tags = _tags(night, "contender", name) | {
+        "family": str(record.get("family", "")),
+        "status": status,
+        "role": "champion" if decision.get("champion") == name else "challenger",
+    }
+    if status != "ok":
+        tags["mlflow.note.content"] = f"**{status}**: {record.get('reason', '')}"
+    run = _create(book, name, tags)
+    _log(book, run, metrics_of(record, settings.contest.track), params_of(night, record), epochs)
+    _log_dataset(book, run, night, settings)
+    book.client.set_terminated(run, "FINISHED" if status == "ok" else "FAILED")
+    return run
+
+
+def log_summary(book: Book, settings: Settings, night: Json, decision: Json, published: Json) -> str:
+    """The run that holds the night's leaderboard and decision; returns its id."""
+    known = _find(book, night, "night")
+    if known:
+        return known
+    reasons = " ".join(decision.get("reasons", ()))
+    tags = _tags(night, "summary", "night") | {
+        "champion": str(decision.get("champion")),
+        "action": str(decision.get("action")),
+        "generation": str(published.get("generation")),
+        "mlflow.note.content": f"As of {night['as_of']}: **{decision.get('champion')}**. {reasons}",
+    }
+    run = _create(book, f"night {night['as_of']}", tags)
+    board = decision.get("leaderboard", ())
+    counts = {f"contenders_{s}": sum(row["status"] == s for row in board) for s in ("ok", "failed", "refused")}
+    _log(book, run, {k: float(v) for k, v in counts.items()}, {"as_of": night["as_of"], "seed": night["seed"]}, ())
+    _log_dataset(book, run, night, settings)
+    book.client.log_dict(run, dict(decision), "decision.json")
+    book.client.log_table(run, leaderboard_columns(board, settings), "leaderboard.json")
+    figure = leaderboard_figure(board, settings, str(decision.get("champion")))
+    book.client.log_figure(run, figure, "leaderboard.png")
+    book.client.set_terminated(run)
+    return run
+
+
+def metrics_of(record: Json, track: str) -> dict[str, float]:
+    """Flat metric names: the deciding track has no prefix and carries its interval, others are `track/metric`."""
+    found: dict[str, Any] = {k: record.get(k) for k in ("fit_seconds", "fit_cpu_seconds", "peak_memory_mb")}
+    for name, card in dict(record.get("tracks", {})).items():
+        prefix = "" if name == track else f"{name}/"
+        for metric, interval in card["metrics"].items():
+            found[f"{prefix}{metric}"] = interval["mean"]
+            if name == track:
+                found |= {f"interval/{metric}_{end}": interval[end] for end in ("low", "high")}
+        found |= {f"{prefix}{metric}": value for metric, value in card["whole"].items()}
+        if name == track:
+            found |= {f"{group}/{m}": v for group, values in card["groups"].items() for m, v in values.items()}
+    return {_name(k): float(v) for k, v in found.items() if v is not None and math.isfinite(v)}
+
+
+def params_of(night: Json, record: Json) -> dict[str, Any]:
+    """The family and its settings, flat; what the night fixed for everybody."""
+    own = {f"{key}": value for key, value in dict(record.get("settings", {})).items()}
+    return {"family": record.get("family", ""), "as_of": night["as_of"], "seed": night["seed"], **own}
+
+
+def leaderboard_columns(board: Sequence[Json], settings: Settings) -> dict[str, list[Any]]:
+    """One list per column, contenders best first."""
+    primary, track = settings.contest.primary, settings.contest.track
+    scored = [row.get("tracks", {}).get(track, {}).get("metrics", {}).get(primary, {}) for row in board]
+    return {
+        "contender": [row["name"] for row in board],
+        "family": [row["family"] for row in board],
+        "status": [row["status"] if row["status"] == "ok" else f"{row['status']}: {row['reason']}" for row in board],
+        primary: [metric.get("mean") for metric in scored],
+        "low": [metric.get("low") for metric in scored],
+        "high": [metric.get("high") for metric in scored],
+        "fit_seconds": [row.get("fit_seconds") for row in board],
+        "peak_memory_mb": [row.get("peak_memory_mb") for row in board],
+    }
+
+
+def leaderboard_figure(board: Sequence[Json], settings: Settings, champion: str) -> Any:
+    """Means with their intervals, best on top, the champion in colour."""
+    from matplotlib.figure import Figure
+
+    columns = leaderboard_columns(board, settings)
+    primary = settings.contest.primary
+    rows = [i for i, mean in enumerate(columns[primary]) if mean is not None]
+    figure = Figure(figsize=(8, 1.2 + 0.35 * len(rows)), layout="constrained")
+    axes = figure.subplots()
+    for place, i in enumerate(reversed(rows)):
+        mean, low, high = columns[primary][i], columns["low"][i], columns["high"][i]
+        colour = "#c2410c" if columns["contender"][i] == champion else "#334155"
+        axes.plot([low, high], [place, place], color=colour, linewidth=2)
+        axes.plot([mean], [place], "o", color=colour)
+    axes.set_yticks(range(len(rows)), [columns["contender"][i] for i in reversed(rows)])
+    axes.set_xlabel(f"{primary}, {settings.contest.level:.0%} interval, track: {settings.contest.track}")
+    axes.grid(axis="x", alpha=0.3)
+    return figure
+
+
+def _find(book: Book, night: Json, name: str) -> str | None:
+    """The finished run of this night and name. One that was left half written is removed, to be written anew."""
+    wanted = f"tags.night_key = '{night['key']}' and tags.contender = '{name}'"
+    for run in book.client.search_runs([book.experiment], wanted, max_results=10):
+        if run.info.status in ("FINISHED", "FAILED"):
+            return str(run.info.run_id)
+        book.client.delete_run(run.info.run_id)
+    return None
+
+
+def _tags(night: Json, kind: str, name: str) -> dict[str, str]:
+    return {
+        "kind": kind,
+        "contender": name,
+        "night": str(night["as_of"]),
+        "night_key": str(night["key"]),
+        "airflow_run": str(night["run"]),
+        "dataset_digest": str(night["digest"]),
+        "git_commit": str(night.get("code", "")),
+        "mlflow.source.name": "recsys",
+    }
+
+
+def _create(book: Book, name: str, tags: Mapping[str, str]) -> str:
+    return str(book.client.create_run(book.experiment, tags=dict(tags), run_name=name).info.run_id)
+
+
+def _log(book: Book, run: str, metrics: Mapping[str, float], params: Mapping[str, Any], epochs: Sequence[Json]) -> None:
+    from mlflow.entities import Metric, Param
+
+    now = int(time.time() * 1000)
+    values = [Metric(name, value, now, 0) for name, value in metrics.items()]
+    values += [Metric(name, value, now, step) for name, value, step in _per_epoch(epochs)]
+    settings = [Param(name, str(value)[:TEXT]) for name, value in params.items()]
+    book.client.log_batch(run, metrics=values[:BATCH], params=settings)
+    for at in range(BATCH, len(values), BATCH):
+        book.client.log_batch(run, metrics=values[at : at + BATCH])
+
+
+def _per_epoch(epochs: Sequence[Json]) -> Iterator[tuple[str, float, int]]:
+    """What a fit reported once per epoch: `train/loss` and the like, with the epoch as step."""
+    for line in epochs:
+        for name, value in line.items():
+            if name != "step" and isinstance(value, int | float) and math.isfinite(value):
+                yield _name(f"train/{name}"), float(value), int(line["step"])
+
+
+def _log_dataset(book: Book, run: str, night: Json, settings: Settings) -> None:
+    import json
+
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+
+    source = json.dumps({"lake": night["lake"], **night["dataset"]})
+    dataset = Dataset(
+        name=f"{settings.shop.name} as of {night['as_of']}",
+        digest=str(night["digest"])[:36],
+        source_type="lake",
+        source=source,
+        profile=json.dumps(night.get("sizes", {})),
+    )
+    book.client.log_inputs(run, [DatasetInput(dataset, [InputTag("mlflow.data.context", "training")])])
+
+
+def _name(text: str) -> str:
+    """Only what MLflow accepts in a name."""
+    return "".join(c if c.isalnum() or c in "_-./ " else "_" for c in text)
