@@ -19,7 +19,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from recsys.data.content import Content, open_bytes, text_lines
-from recsys.data.records import Grammar, Lines, Record, records, split
+from recsys.data.records import FIELD_SIZE, Grammar, Lines, Record, records, split
 from recsys.errors import ConfigError, DataError, EmptyError
 
 if TYPE_CHECKING:
@@ -110,11 +110,11 @@ def _header(lines: Lines, delimiter: str) -> list[str]:
     line = lines.take_filled()
     if line is None:
         raise EmptyError(f"{lines.path} is empty", got="blank lines only", wanted="a header and rows")
-    if _unclean(line) or not Grammar(delimiter, 1).is_whole(line):
+    if len(line) > FIELD_SIZE or _unclean(line) or not Grammar(delimiter, 1).is_whole(line):
         raise DataError(
             f"{lines.path}, line {lines.number}: the header cannot be read",
             got=ascii(line[:80]),
-            wanted="column names, each quote closed, in the declared encoding",
+            wanted="column names of up to 64 KB, each quote closed, in the declared encoding",
         )
     names = split(line, delimiter)
     if len(names) == 1:

@@ -78,6 +78,8 @@ def _can_parse(time_format: str) -> bool:
 
     if time_format in ("iso", "epoch_s", "epoch_ms"):
         return True
+    if "%" not in time_format:
+        return False
     written = pl.lit(datetime(2026, 3, 15, 13, 30, tzinfo=UTC)).dt.strftime(time_format).alias("t")
     try:
         return pl.select(written).select(_naive(pl.col("t"), "t", time_format))["t:local"].null_count() == 0

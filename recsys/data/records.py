@@ -6,6 +6,7 @@ not the lines after it: reading resumes at the next line.
 
 from __future__ import annotations
 
+import csv
 import re
 from collections import deque
 from collections.abc import Iterator
@@ -89,6 +90,7 @@ class Grammar:
         }
         for name, pattern in patterns.items():
             object.__setattr__(self, "_" + name, re.compile(pattern, re.DOTALL).fullmatch)
+        object.__setattr__(self, "_cell", re.compile(f'(?:^|{d})("{inside}"|[^{d}]*+)').findall)
 
     def is_whole(self, text: str) -> bool:
         return self._whole(text) is not None  # type: ignore[attr-defined]
@@ -106,13 +108,15 @@ class Grammar:
 
     def count(self, text: str) -> int:
         """Cells of a whole record."""
-        return text.count(self.delimiter) + 1 if '"' not in text else len(split(text, self.delimiter))
+        return text.count(self.delimiter) + 1 if '"' not in text else len(self.cells(text))
+
+    def cells(self, text: str) -> list[str]:
+        """Cells of a whole record as they are written, quotes and all, of any length."""
+        return self._cell(text)  # type: ignore[attr-defined, no-any-return]
 
 
 def split(text: str, delimiter: str) -> list[str]:
-    """Cells of one whole record."""
-    import csv
-
+    """Cells of one whole record of reasonable size."""
     return next(csv.reader([text], delimiter=delimiter, strict=True), [])
 
 
@@ -145,15 +149,9 @@ def _quoted(number: int, line: str, lines: Lines, grammar: Grammar) -> Record:
 
 
 def _sized(number: int, text: str, grammar: Grammar) -> Record:
-    if len(text) > FIELD_SIZE and any(len(cell) > FIELD_SIZE for cell in _cells(text, grammar)):
+    if len(text) > FIELD_SIZE and any(len(cell) > FIELD_SIZE for cell in grammar.cells(text)):
         return Record(number, text, "field_size")
     return Record(number, text, "" if grammar.count(text) == grammar.width else "columns")
-
-
-def _cells(text: str, grammar: Grammar) -> list[str]:
-    """Like `split`, without the csv module's own limit on the length of a cell."""
-    d = re.escape(grammar.delimiter)
-    return re.findall(f'(?:^|{d})("(?:[^"]++|"")*+"|[^{d}]*+)', text)
 
 
 def _until_closed(line: str, lines: Lines, grammar: Grammar) -> tuple[list[str], bool]:

@@ -237,6 +237,10 @@ def test_b24_giant_field(tmp_path: Path, quote: str) -> None:
     assert len(kept["raw"]) == 2000
 
 
+def test_b24_a_giant_header(tmp_path: Path) -> None:
+    assert "header" in str(refuse(tmp_path, text(body(), HEADER + "," + "x" * 200_000)))
+
+
 def test_b25_a_line_without_end_is_refused_early(tmp_path: Path) -> None:
     raw = HEADER.encode() + b"\n" + b"x" * (content.LINE_SIZE + 2 * content.CHUNK)
     assert "line_size" in str(refuse(tmp_path, raw))

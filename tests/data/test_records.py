@@ -30,6 +30,16 @@ def test_a_file_of_the_csv_writer_is_read_back_or_accounted_for(rows: list[list[
         assert list(csv.reader(r.text for r in found)) == [r for r in rows]
 
 
+@given(cells=st.lists(CELL, min_size=1, max_size=5))
+@settings(max_examples=200, deadline=None)
+def test_cells_are_counted_as_the_csv_module_counts_them(cells: list[str]) -> None:
+    out = io.StringIO()
+    csv.writer(out, lineterminator="").writerow(cells)
+    grammar = Grammar(",", len(cells))
+    assert grammar.is_whole(out.getvalue())
+    assert grammar.count(out.getvalue()) == len(grammar.cells(out.getvalue())) == len(cells)
+
+
 def test_multi_line_cells_stay_whole() -> None:
     assert read('a,"b\n\nc",d\ne,f,g\n', 3) == [(1, 'a,"b\n\nc",d', ""), (4, "e,f,g", "")]
     assert read('"a\nb","c\nd",e\n', 3) == [(1, '"a\nb","c\nd",e', "")]
