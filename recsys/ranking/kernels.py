@@ -19,7 +19,9 @@ from recsys.contract import F32, I32, I64, Flags
 
 Kernel = TypeVar("Kernel", bound=Callable[..., Any])
 NOTHING = np.int32(-(2**31))  # below every finite score
+INFINITY = np.float32(np.inf)
 LOW = np.int32(2**31 - 1)  # the lower 31 bits
+TILE = 4096  # columns counted for all held-out products of a row while they are in the nearest cache
 
 
 def compiled(function: Kernel) -> Kernel:
@@ -33,26 +35,18 @@ def compiled(function: Kernel) -> Kernel:
 
 
 @compiled
-def allow(row: F32, barred: Flags, seen: I32, scratch: I32) -> None:
-    """Write the order of `row` to the front of `scratch`, NOTHING where barred, seen or not finite."""
-    bits = row.view(np.int32)
-    for j in range(row.shape[0]):
-        score = row[j]
-        order = bits[j] ^ ((bits[j] >> np.int32(31)) & LOW)
-        order = order if score != 0 else np.int32(0)
-        scratch[j] = order if abs(score) < np.inf and not barred[j] else NOTHING
-    for at in range(seen.shape[0]):
-        scratch[seen[at]] = NOTHING
+def order_of(score: np.float32, barred: bool) -> np.int32:
+    """The score as an int32 that orders the same; NOTHING where barred or not finite; both zeros are 0."""
+    bits = np.float32(score).view(np.int32)
+    order = bits ^ ((bits >> np.int32(31)) & LOW) if score != 0 else np.int32(0)
+    return order if abs(score) < INFINITY and not barred else NOTHING
 
 
 @compiled
-def allow_only(row: F32, columns: I32, barred: Flags, scratch: I32) -> None:
-    """The same for the given columns only; the rest of `scratch` is left as it is."""
-    bits = row.view(np.int32)
-    for at in range(columns.shape[0]):
-        j = columns[at]
-        if j >= 0 and abs(row[j]) < np.inf and not barred[j]:
-            scratch[j] = bits[j] ^ ((bits[j] >> np.int32(31)) & LOW) if row[j] != 0 else 0
+def allow(row: F32, barred: Flags, scratch: I32) -> None:
+    """Write the orders of `row` to the front of `scratch`."""
+    for j in range(row.shape[0]):
+        scratch[j] = order_of(row[j], barred[j])
 
 
 @compiled
@@ -71,7 +65,7 @@ def reach(orders: I32, bar: np.int32) -> int:
     """How many orders are at or above `bar`."""
     count = np.int32(0)
     for j in range(orders.shape[0]):
-        count += np.int32(orders[j] >= bar)
+        count = np.int32(count + (orders[j] >= bar))  # numba widens sums to 64 bits: half the lanes
     return int(count)
 
 
@@ -121,7 +115,9 @@ def best(scores: F32, barred: Flags, seen_start: I64, seen: I32, groups: int, co
     reaching = np.empty(groups + 1, dtype=np.int32)
     keys = np.empty(m + 1, dtype=np.int64)
     for i in range(n):
-        allow(scores[i], barred, seen[seen_start[i] : seen_start[i + 1]], scratch)
+        allow(scores[i], barred, scratch)
+        for at in range(seen_start[i], seen_start[i + 1]):
+            scratch[seen[at]] = NOTHING
         group_maxima(scratch, maxima)
         floor = max(kth_largest(maxima, k), NOTHING + np.int32(1))
         found = gather(scratch, maxima, floor, reaching, keys)
@@ -136,7 +132,66 @@ def best(scores: F32, barred: Flags, seen_start: I64, seen: I32, groups: int, co
 
 
 @compiled
+def is_in(columns: I32, j: int) -> bool:
+    """Whether j is one of the ascending columns."""
+    at = np.searchsorted(columns, j)
+    return bool(at < columns.shape[0] and columns[at] == j)
+
+
+@compiled
+def set_bars(row: F32, barred: Flags, seen: I32, held_out: I32, bars: I32) -> None:
+    """The order each held-out product has to be reached at, NOTHING for a miss."""
+    for at in range(held_out.shape[0]):
+        p = held_out[at]
+        bars[at] = NOTHING if p < 0 or is_in(seen, p) else order_of(row[p], barred[p])
+
+
+@compiled
+def count(orders: I32, bars: I32, ranks: I32) -> int:
+    """Add to each rank how many orders reach its bar (itself, and whatever scores at least as much); return how many
+    of the orders are allowed at all."""
+    for at in range(bars.shape[0]):
+        if bars[at] != NOTHING:
+            ranks[at] += reach(orders, bars[at])
+    return reach(orders, NOTHING + np.int32(1))
+
+
+@compiled
 def count_ranks(
+    scores: F32,
+    start: I64,
+    product: I32,
+    barred: Flags,
+    seen_start: I64,
+    seen: I32,
+    ranks: I32,
+    pool: I32,
+) -> None:
+    """Fill ranks [nnz] of the held-out products and pool [n], the number of products ranked per row; both come as 0.
+
+    The columns of `seen` ascend in each row. A row is read once, in tiles that stay in the nearest cache while all
+    its held-out products are counted.
+    """
+    n, m = scores.shape
+    scratch = np.empty(TILE, dtype=np.int32)
+    bars = np.empty(product.shape[0], dtype=np.int32)
+    for i in range(n):
+        mine = slice(start[i], start[i + 1])
+        if start[i] == start[i + 1]:
+            continue
+        set_bars(scores[i], barred, seen[seen_start[i] : seen_start[i + 1]], product[mine], bars[mine])
+        at = seen_start[i]
+        for first in range(0, m, TILE):
+            last = min(first + TILE, m)
+            allow(scores[i, first:last], barred[first:last], scratch)
+            while at < seen_start[i + 1] and seen[at] < last:
+                scratch[seen[at] - first] = NOTHING
+                at += 1
+            pool[i] += count(scratch[: last - first], bars[mine], ranks[mine])
+
+
+@compiled
+def count_candidate_ranks(
     scores: F32,
     start: I64,
     product: I32,
@@ -148,26 +203,15 @@ def count_ranks(
     ranks: I32,
     pool: I32,
 ) -> None:
-    """Fill ranks [nnz] of the held-out products and pool [n], the number of products ranked per row; both come as 0.
-
-    An empty `candidate_start` admits every column.
-    """
-    n, m = scores.shape
-    scratch = np.empty(m, dtype=np.int32)
-    for i in range(n):
-        held_out = product[start[i] : start[i + 1]]
-        if held_out.shape[0] == 0:
+    """The same among the candidates and held-out products of each row only, each counted once."""
+    bars = np.empty(product.shape[0], dtype=np.int32)
+    for i in range(scores.shape[0]):
+        mine = slice(start[i], start[i + 1])
+        if start[i] == start[i + 1]:
             continue
         own = seen[seen_start[i] : seen_start[i + 1]]
-        if candidate_start.shape[0] == 0:
-            allow(scores[i], barred, own, scratch)
-        else:
-            scratch[:] = NOTHING
-            allow_only(scores[i], candidate[candidate_start[i] : candidate_start[i + 1]], barred, scratch)
-            allow_only(scores[i], held_out, barred, scratch)
-            scratch[own] = NOTHING
-        pool[i] = reach(scratch, NOTHING + np.int32(1))
-        for at in range(start[i], start[i + 1]):
-            p = product[at]
-            if p >= 0 and scratch[p] != NOTHING:
-                ranks[at] = reach(scratch, scratch[p])  # itself, and whatever scores at least as much
+        set_bars(scores[i], barred, own, product[mine], bars[mine])
+        drawn = np.unique(np.concatenate((candidate[candidate_start[i] : candidate_start[i + 1]], product[mine])))
+        orders = np.empty(drawn.shape[0], dtype=np.int32)
+        set_bars(scores[i], barred, own, drawn, orders)
+        pool[i] = count(orders, bars[mine], ranks[mine])

@@ -45,21 +45,17 @@ def ranks_and_pools(
     _check_truth(n, m, start, product)
     ranks, pool = np.zeros(len(product), dtype=np.int32), np.zeros(n, dtype=np.int32)
     if n and m:
-        flags, own = barred_columns(barred, m), ragged_columns(seen, (n, m), "seen")
-        choice_start, choice = ragged_columns(candidates, (n, m), "candidates")
-        if candidates is None:
-            choice_start = choice_start[:0]
-        kernels.count_ranks(
+        given = (
             np.ascontiguousarray(scores, dtype=np.float32),
             start.astype(np.int64, copy=False),
             product.astype(np.int32, copy=False),
-            flags,
-            *own,
-            choice_start,
-            choice,
-            ranks,
-            pool,
+            barred_columns(barred, m),
+            *ragged_columns(seen, (n, m), "seen"),
         )
+        if candidates is None:
+            kernels.count_ranks(*given, ranks, pool)
+        else:
+            kernels.count_candidate_ranks(*given, *ragged_columns(candidates, (n, m), "candidates"), ranks, pool)
     return ranks, pool
 
 
