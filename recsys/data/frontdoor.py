@@ -14,12 +14,17 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from recsys.data import schema
-from recsys.data.blocks import Blocks, distinct, open_csv, open_parquet, open_sql
-from recsys.data.casts import Reading, cast, check_reading, prepare_times
+from recsys.data.blocks import Blocks, distinct
+from recsys.data.casts import cast
 from recsys.data.content import Content, confirm, inspect
 from recsys.data.header import Header, match_header
 from recsys.data.oddities import count_oddities
+from recsys.data.read_csv import open_csv
+from recsys.data.read_parquet import open_parquet
+from recsys.data.read_sql import open_sql
+from recsys.data.reading import Reading, check_reading
 from recsys.data.repeats import settle
+from recsys.data.times import prepare_times
 from recsys.errors import DataError, EmptyError
 
 if TYPE_CHECKING:

@@ -630,10 +630,10 @@ def test_sql_rows_take_the_same_road(tmp_path: Path) -> None:
 def test_decimals_of_a_database_stay_exact() -> None:
     from decimal import Decimal
 
-    from recsys.data.blocks import _text_of
+    from recsys.data.read_sql import text_of
 
     values = [Decimal("0.10"), Decimal("1E+2"), 0.1, None, True, datetime.datetime(2026, 1, 2, 3, tzinfo=datetime.UTC)]
-    assert [_text_of(v) for v in values] == ["0.10", "100", "0.1", "", "true", "2026-01-02T03:00:00+00:00"]
+    assert [text_of(v) for v in values] == ["0.10", "100", "0.1", "", "true", "2026-01-02T03:00:00+00:00"]
 
 
 def test_the_message_teaches(tmp_path: Path) -> None:
