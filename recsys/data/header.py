@@ -72,7 +72,6 @@ def _refuse_unusable(names: Sequence[str], where: str) -> None:
 
 
 def _missing(lacking: dict[str, str], names: Sequence[str], table: str, where: str) -> DataError:
-    field, column = next(iter(lacking.items()))
     if any(LOOKS_LIKE_DATA.fullmatch(name.strip()) for name in names):
         return DataError(
             f"{where} has no header",
@@ -80,13 +79,13 @@ def _missing(lacking: dict[str, str], names: Sequence[str], table: str, where: s
             wanted="column names in the first line",
             cure="Export it with its header.",
         )
-    near = _nearest(column, names) or _nearest(field, names)
-    hint = f"[{table}.columns] {field} = {near!r} in recsys.toml" if near else f"map {field} in [{table}.columns]"
+    near = {field: _nearest(column, names) or _nearest(field, names) or "..." for field, column in lacking.items()}
+    hints = ", ".join(f"{field} = {name!r}" for field, name in near.items())
     return DataError(
         f"{where} lacks a column for {', '.join(lacking)}",
         got=", ".join(names)[:200],
         wanted=", ".join(repr(c) for c in lacking.values()),
-        cure=f"Set {hint}, or export the column.",
+        cure=f"Say in recsys.toml what the file calls them: [{table}.columns] {hints}.",
     )
 
 
