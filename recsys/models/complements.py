@@ -1,0 +1,84 @@
+"""Complements: what else is bought in the same order, guests included."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+import numpy as np
+from scipy import sparse
+
+from recsys.contract import DAY, F32, F64, Dataset, Fitted, Part, Rows, Run, Texts
+from recsys.errors import FitError
+from recsys.models.guard import check_deadline
+from recsys.models.settings import Range
+from recsys.scorers.linear import LinearScorer
+from recsys.scorers.prune import strongest
+
+BLOCK_CELLS = 4_000_000  # co-purchase counts held at once
+
+
+@dataclass(frozen=True)
+class Complements:
+    """P(j | i) = n_ij / (n_i + shrinkage) over orders, divided by P(j)^popularity_power; variants of i never count.
+
+    n_i and n_ij are orders that held i, and both; with a half-life a recent order counts more than an old one.
+    """
+
+    family: ClassVar[str] = "complements"
+    needs: ClassVar[frozenset[Part]] = frozenset({Part.BASKETS})
+
+    shrinkage: Annotated[float, Range(0, 1e6)] = 5.0  # orders
+    popularity_power: Annotated[float, Range(0, 1)] = 0.0  # 1 is lift
+    min_together: Annotated[float, Range(0, 1e6)] = 2.0  # orders that held both
+    neighbours: Annotated[int, Range(1, 100_000)] = 300  # kept per product in the basket
+    half_life_days: Annotated[float, Range(0.01, 1e5)] | None = None
+
+    def fit(self, data: Dataset, run: Run) -> Fitted:
+        """Raises FitError when no order held two products, or at the deadline."""
+        held, weight = self._orders(data)
+        if not len(weight):
+            raise FitError("complements", got="no order with two products", wanted="at least one")
+        weights = self._weights(held, weight, data.catalogue.design, run)
+        scorer = LinearScorer(data.space, "basket", weights)
+        return Fitted(scorer, report={"n_iterations": 1, "n_orders": len(weight), "n_weights": int(weights.nnz)})
+
+    def _orders(self, data: Dataset) -> tuple[Rows, F64]:
+        """[orders, m] of ones, orders of two products or more, and what each order counts."""
+        lines = sparse.csr_matrix(data.baskets.lines, copy=True)
+        lines.data = np.ones_like(lines.data)
+        several = np.flatnonzero(np.diff(lines.indptr) > 1)
+        weight = np.ones(len(several))
+        if self.half_life_days is not None:
+            age = (data.as_of - data.baskets.time[several]) / (self.half_life_days * DAY)
+            weight = np.exp2(-np.clip(age, 0, 60))
+        return lines[several], weight
+
+    def _weights(self, held: Rows, weight: F64, design: Texts, run: Run) -> Rows:
+        """[m, m] csr, rows = in the basket, in blocks of rows so that memory stays bounded."""
+        m = held.shape[1]
+        counted = sparse.csr_matrix(sparse.diags_array(weight.astype(np.float32)) @ held)
+        orders = np.asarray(counted.sum(axis=0)).ravel()
+        share = np.where(orders > 0, orders / weight.sum(), 1) ** self.popularity_power
+        variant = _design_rows(design, m)
+        blocks = []
+        step = max(1, BLOCK_CELLS // m)
+        for at in range(0, m, step):
+            rows = np.arange(at, min(at + step, m))
+            together = (counted[:, rows].T @ held).toarray()
+            together[together < self.min_together] = 0
+            together[variant[rows, None] == variant[None, :]] = 0
+            given: F32 = together / (orders[rows, None] + self.shrinkage + 1e-9) / share
+            blocks.append(strongest(given.astype(np.float32, copy=False), self.neighbours))
+            check_deadline(run, "complements", f"{rows[-1] + 1} of {m} products")
+        return sparse.csr_matrix(sparse.vstack(blocks))
+
+
+def _design_rows(design: Texts, m: int) -> F64:
+    """One number per design; a product without one stands for itself."""
+    if not len(design):
+        return np.arange(m, dtype=np.float64)
+    _, number = np.unique(design.astype(str), return_inverse=True)
+    alone = design.astype(str) == ""
+    rows: F64 = np.where(alone, -1.0 - np.arange(m), number)
+    return rows

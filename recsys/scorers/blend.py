@@ -1,0 +1,95 @@
+"""Blend scorer: a weighted sum of other scorers, each brought to one scale within every query first."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from scipy import sparse
+
+from recsys.contract import F32, I32, Features, Flags, Index, Queries, Scorer, Space
+
+Scale = Literal["score", "rank"]
+BLOCK_CELLS = 4_000_000  # scores of one part held at once, beside the result
+
+
+@dataclass(frozen=True)
+class BlendScorer:
+    """score[q, j] = sum_p weight_p * scaled_p[q, j].
+
+    `score`: (s - mean) / deviation over the products the customer has not bought; `rank`: 1 - rank / products, ties
+    sharing their mean rank. Scales are always those of the full catalogue. Where one part has no opinion and another
+    has, the silent part gives its lowest value of the row (0 where it is silent about the whole row).
+    """
+
+    space: Space
+    parts: dict[str, Scorer]
+    weights: dict[str, float]  # by the same names
+    scale: Scale = "score"
+    inputs: Index = dataclasses.field(default_factory=lambda: Index.of([]))  # the columns of all parts together
+
+    def score(self, queries: Queries, products: I32 | None = None) -> F32:
+        """float32[n, m or len(products)]; NaN where no part has an opinion."""
+        m = len(self.space.products)
+        wanted = np.arange(m, dtype=np.int32) if products is None else products
+        scores = np.empty((len(queries), len(wanted)), dtype=np.float32)
+        step = max(1, BLOCK_CELLS // max(1, m))
+        for at in range(0, len(queries), step):
+            scores[at : at + step] = self._block(queries.take(slice(at, at + step)))[:, wanted]
+        return scores
+
+    def _block(self, queries: Queries) -> F32:
+        m = len(self.space.products)
+        seen = queries.history.seen(m).astype(bool).toarray()
+        total = np.zeros((len(queries), m), dtype=np.float32)
+        silent = np.ones((len(queries), m), dtype=bool)
+        for name in sorted(self.parts):  # one order of summation, whatever order the parts came in
+            part = self.parts[name]
+            raw = part.score(_narrow(queries, part.inputs))
+            mute = np.isnan(raw)
+            silent &= mute
+            scaled = standardise(raw, seen, mute) if self.scale == "score" else rank_share(raw, mute)
+            total += np.float32(self.weights[name]) * scaled
+        total[silent] = np.nan
+        return total
+
+
+def standardise(scores: F32, seen: Flags, mute: Flags) -> F32:
+    """Per row (s - mean) / deviation over cells neither seen nor NaN; NaN cells become the row's lowest value."""
+    counted = ~(seen | mute)
+    n = np.maximum(counted.sum(axis=1, keepdims=True), 1)
+    filled = np.where(mute, 0, scores)
+    mean = np.where(counted, filled, 0).sum(axis=1, keepdims=True) / n
+    centred = filled - mean
+    deviation = np.sqrt(np.where(counted, centred**2, 0).sum(axis=1, keepdims=True) / n)
+    return _fill((centred / np.where(deviation > 0, deviation, 1)).astype(np.float32), mute)
+
+
+def rank_share(scores: F32, mute: Flags) -> F32:
+    """Per row 1 - (mean rank - 1) / products: 1 for the best, ties alike; NaN cells become the row's lowest value."""
+    from scipy.stats import rankdata
+
+    m = scores.shape[1]
+    ranks = rankdata(np.where(mute, np.inf, -scores), axis=1)
+    return _fill((1 - (ranks - 1) / m).astype(np.float32), mute)
+
+
+def _fill(scaled: F32, mute: Flags) -> F32:
+    lowest = np.where(mute, np.inf, scaled).min(axis=1, keepdims=True)
+    lowest = np.where(np.isfinite(lowest), lowest, 0)
+    filled: F32 = np.where(mute, lowest, scaled).astype(np.float32, copy=False)
+    return filled
+
+
+def _narrow(queries: Queries, inputs: Index) -> Queries:
+    """The same queries with the feature columns one part asks for; a column nobody sent is empty."""
+    have = queries.features.columns
+    if have.digest == inputs.digest:
+        return queries
+    to = have.map_to(inputs)
+    known = np.flatnonzero(to >= 0)
+    pick = sparse.csr_matrix((np.ones(len(known), np.float32), (known, to[known])), shape=(len(have), len(inputs)))
+    matrix = sparse.csr_matrix(queries.features.matrix @ pick)
+    return dataclasses.replace(queries, features=Features(matrix, inputs))
