@@ -1,0 +1,72 @@
+"""The nightly page: one self-contained HTML file a product owner reads in two minutes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from recsys.config import Settings
+from recsys.data.lake import Lake
+from recsys.report.figures import leaderboard_bars
+
+Json = Mapping[str, Any]
+TRACKS = {
+    "new": ("New products", "ndcg_at_10", "NDCG@10, products the customer never bought"),
+    "repeats": ("With repeats", "ndcg_at_10", "NDCG@10, whatever was bought"),
+    "basket": ("Complete a basket", "hit_at_10", "hit@10, one item shown, one hidden"),
+}
+
+
+def write(
+    settings: Settings, lake: Lake, night: Json, backtests: Sequence[Json], decision: Json, published: Json
+) -> str:
+    """Render the page into the runtime folder; returns its path. Same night, same page."""
+    html = render(settings, night, decision, published, _quarantine(lake))
+    folder = settings.runtime_folder / "reports"
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / f"{night['as_of']}-{night['key'][:8]}.html"
+    file.write_text(html, encoding="utf-8")
+    (folder / "latest.html").write_text(html, encoding="utf-8")
+    return str(file)
+
+
+def render(settings: Settings, night: Json, decision: Json, published: Json, quarantine: Sequence[Json]) -> str:
+    """The page as text."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+
+    templates = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=select_autoescape(default=True),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    templates.filters |= {"interval": interval, "money": lambda x: f"{x:,.0f} {settings.shop.currency}"}
+    board = decision["leaderboard"]
+    rows = [row for row in board if row["status"] == "ok"]
+    return templates.get_template("page.html").render(
+        shop=settings.shop.name,
+        night=night,
+        decision=decision,
+        published=published,
+        rows=rows,
+        lost=[row for row in board if row["status"] != "ok"],
+        tracks=TRACKS,
+        bars=leaderboard_bars(rows, settings.contest.track, settings.contest.primary, decision["champion"]),
+        quarantine=quarantine,
+        tests=decision["tests"],
+    )
+
+
+def interval(row: Json, track: str, metric: str) -> str:
+    """`0.0982 [0.0890, 0.1071]` or n/a."""
+    found = row["tracks"].get(track, {}).get("metrics", {}).get(metric)
+    if not found or found["mean"] is None:
+        return "n/a"
+    return f"{found['mean']:.4f} [{found['low']:.4f}, {found['high']:.4f}]"
+
+
+def _quarantine(lake: Lake) -> list[Json]:
+    """What every ingested file brought, and what of it was kept apart, by reason."""
+    return [lake.read_json(path)["report"] for path in lake.paths("ingests")]
