@@ -13,9 +13,12 @@ from recsys.ranking.topk import blocks
 
 
 def align(queries: Queries, scorer: Scorer) -> Queries:
-    """The same queries in the scorer's rows; customers, products and features it does not know drop out."""
-    theirs = scorer.space
+    """The same queries in the scorer's rows; customers, products and features it does not know drop out.
+
+    Markets keep the queries' rows and index: today's market is new to every scorer, which finds it by its id.
+    """
     ours = queries.space
+    theirs = replace(scorer.space, markets=ours.markets)
     features = _columns(queries.features, scorer.inputs)
     if theirs.products.digest == ours.products.digest and theirs.customers.digest == ours.customers.digest:
         segment = _move(queries.segment, ours.segments, theirs.segments)
@@ -29,7 +32,6 @@ def align(queries: Queries, scorer: Scorer) -> Queries:
         basket=None if queries.basket is None else _move_columns(queries.basket, product, len(theirs.products)),
         features=features,
         segment=_move(queries.segment, ours.segments, theirs.segments),
-        market=None if queries.market is None else _move(queries.market, ours.markets, theirs.markets),
     )
 
 

@@ -6,7 +6,8 @@
     P(j | u) = sum_r w_r(u) s_rj
 
 A customer without purchases gets the market's shares. Logit, nested logit and BLP all end here; logit and nested
-logit have one draw, so purchases change nothing.
+logit have one draw, so purchases change nothing. Markets are the one thing a query names in its own night's rows
+(`queries.space.markets`): a market of today is new to every scorer, so it is found by its id.
 """
 
 from __future__ import annotations
@@ -68,13 +69,14 @@ class ChoiceScorer:
         scores = np.full((len(queries), len(wanted)), np.nan, dtype=np.float32)
         offers = queries.offers or self.offers
         asked = self._markets_of(queries, offers)
+        history = self._own_markets(queries)
         for market in np.unique(asked[asked >= 0]):
             of = np.flatnonzero(asked == market)
             for segment in np.unique(queries.segment[of]):
                 rows = of[queries.segment[of] == segment]
                 at = self.rows_of(int(market), offers)
                 choice, group = self._market(at, int(market), int(segment), offers)
-                weight = self.weights(queries.history.take(rows.astype(np.int32)), group)
+                weight = self.weights(history.take(rows.astype(np.int32)), group)
                 chance = weight @ choice.probabilities()
                 scores[rows] = self._per_product(chance, at, offers, wanted)
         return scores
@@ -95,7 +97,7 @@ class ChoiceScorer:
         return np.flatnonzero(offers.market == market).astype(np.int32)
 
     def weights(self, history: Events, group: int) -> F64:
-        """w_r(u), [n, R]: draws re-weighted by own purchases in markets of the same group of draws."""
+        """w_r(u), [n, R]: draws re-weighted by own purchases in markets (rows of this scorer's) with the same draws."""
         prior = np.log(np.maximum(self.tastes.weight[group], 1e-300))
         log_weight = np.tile(prior, (len(history), 1))
         if len(prior) == 1 or not len(history.product) or not self.history_weight:
@@ -155,9 +157,17 @@ class ChoiceScorer:
         own = np.full(len(queries), -1, dtype=np.int32) if queries.market is None else queries.market
         if not len(offered):
             return np.full(len(queries), -1, dtype=np.int32)
-        names = queries.space.markets if offers is queries.offers and len(queries.space.markets) else self.space.markets
+        names = queries.space.markets
+        if offers is self.offers and names is not self.space.markets:
+            own = _moved(own, names.map_to(self.space.markets))
+            names = self.space.markets
         latest = latest_market(offered, names, self.space.segments)
         return np.where(np.isin(own, offered), own, latest[queries.segment]).astype(np.int32)
+
+    def _own_markets(self, queries: Queries) -> Events:
+        """Histories with their markets in this scorer's rows, -1 for a market the fit did not see."""
+        to_mine = queries.space.markets.map_to(self.space.markets)
+        return dataclasses.replace(queries.history, market=_moved(queries.history.market, to_mine))
 
     def _per_product(self, chance: F64, rows: I32, offers: Offers, wanted: I32) -> F32:
         mine = self._alternative_rows(offers)[offers.alternative[rows]]
@@ -213,6 +223,12 @@ def latest_market(offered: I32, markets: Index, segments: Index) -> I32:
 def with_offers(queries: Queries, offers: Offers, market: I32) -> Queries:
     """The same queries, asked in the given markets of the given offers."""
     return dataclasses.replace(queries, offers=offers, market=market)
+
+
+def _moved(market: I32, to: I32) -> I32:
+    if not len(to):
+        return np.full(len(market), -1, dtype=np.int32)
+    return np.where(market >= 0, to[np.maximum(market, 0)], -1).astype(np.int32)
 
 
 def _normalised(log_weight: F64) -> F64:

@@ -38,7 +38,7 @@ class Agents:
                 seen[key] = len(rows)
                 rows.append(at)
             group[t] = seen[key]
-        return (*(_padded(a, rows) for a in (self.nodes, self.demographics)), _padded(self.weight, rows), group)
+        return _padded(self.nodes, rows), _padded(self.demographics, rows), _padded(self.weight, rows), group
 
 
 def draw(markets: int, k: int, rule: Rule, size: int, demographics: F64 | None = None) -> Agents:

@@ -126,7 +126,8 @@ def gates_of(results: Any, demand: Demand, sold: Flags) -> tuple[gates.Gate, ...
 
 def covariance_of(results: Any) -> F64:
     """Covariance of (theta, beta, gamma); pyblp reports it times the number of rows."""
-    return np.asarray(results.parameter_covariances, dtype=np.float64) / results.problem.N
+    covariance: F64 = np.asarray(results.parameter_covariances, dtype=np.float64) / results.problem.N
+    return covariance
 
 
 def with_demographics(agents: Agents, formulas: Formulas) -> Agents:

@@ -1,8 +1,8 @@
 """A ready product panel in pyblp's column names, as a file or a table.
 
 Needed: market_ids, shares, prices. Optional: product_ids (else numbered within the market), firm_ids, nesting_ids,
-clustering_ids, region_ids (segment), period_ids, costs, demand_instruments0.., and any further columns: numbers are
-attributes, text is a level that can be absorbed. Shares are of the market size.
+clustering_ids, region_ids (segment), period_ids, costs, market_size (people per market, else 1), demand_instruments0..
+and any further columns: numbers are attributes, text is a level that can be absorbed. Shares are of the market size.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from recsys.models.demand.panel import Panel
 from recsys.scorers.choice import market_id
 
 NEEDED = ("market_ids", "shares", "prices")
-ROLES = (*NEEDED, "product_ids", "firm_ids", "nesting_ids", "clustering_ids", "region_ids", "period_ids", "costs")
+ROLES = (*NEEDED, "product_ids", "firm_ids", "nesting_ids", "clustering_ids", "region_ids", "period_ids", "costs",
+         "market_size")  # fmt: skip
 
 
 def read_table(file: str | Path) -> Any:
@@ -71,7 +72,7 @@ def _offers(table: Any, space: Space, market: I32, product: I32, firm: I32) -> O
         alternative=product,
         price=_numbers(table, "prices"),
         firm=firm,
-        size=np.ones(len(space.markets)),
+        size=_sizes(table, market, len(space.markets)),
         attributes=np.column_stack(numbers) if numbers else np.empty((n, 0)),
         attribute_names=tuple(names),
         cost=_numbers(table, "costs") if "costs" in table.columns else None,
@@ -81,6 +82,13 @@ def _offers(table: Any, space: Space, market: I32, product: I32, firm: I32) -> O
         nests=_coded(table, "nesting_ids"),
         clusters=_coded(table, "clustering_ids"),
     )
+
+
+def _sizes(table: Any, market: I32, markets: int) -> F64:
+    size = np.ones(markets)
+    if "market_size" in table.columns:
+        size[market] = _numbers(table, "market_size")
+    return size
 
 
 def _check(table: Any) -> None:

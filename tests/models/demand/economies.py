@@ -60,7 +60,7 @@ def orange_juice() -> Panel:
     table = rows.select(
         market_ids=pl.format("{}@{}", *(pl.col(c).cast(pl.String).str.zfill(3) for c in ("store", "week"))),
         product_ids=pl.col("brand").cast(pl.String).str.zfill(2),
-        shares="shares", prices="prices", deal="deal", feature="feat",
+        shares="shares", prices="prices", market_size="size", deal="deal", feature="feat",
         demand_instruments_hausman=pl.Series(z.values[:, 0]), demand_instruments_cost=pl.Series(z.values[:, 1]),
     )  # fmt: skip
     return panel_from(table)
