@@ -21,7 +21,7 @@ class BlendScorer:
 
     `score`: (s - mean) / deviation over the products the customer has not bought; `rank`: 1 - rank / products, ties
     sharing their mean rank. Scales are always those of the full catalogue. Where one part has no opinion and another
-    has, the silent part gives its lowest value of the row (0 where it is silent about the whole row).
+    has, the silent part counts the product among its last.
     """
 
     space: Space
@@ -57,30 +57,23 @@ class BlendScorer:
 
 
 def standardise(scores: F32, seen: Flags, mute: Flags) -> F32:
-    """Per row (s - mean) / deviation over cells neither seen nor NaN; NaN cells become the row's lowest value."""
-    counted = ~(seen | mute)
-    n = np.maximum(counted.sum(axis=1, keepdims=True), 1)
-    filled = np.where(mute, 0, scores)
-    mean = np.where(counted, filled, 0).sum(axis=1, keepdims=True) / n
-    centred = filled - mean
-    deviation = np.sqrt(np.where(counted, centred**2, 0).sum(axis=1, keepdims=True) / n)
-    return _fill((centred / np.where(deviation > 0, deviation, 1)).astype(np.float32), mute)
+    """Per row (s - mean) / deviation over the products not seen; a NaN cell counts as min(0, the row's lowest)."""
+    lowest = np.where(mute, 0, scores).min(axis=1, keepdims=True)  # 0 is what a sum over no evidence is
+    filled = np.where(mute, lowest, scores)
+    n = np.maximum((~seen).sum(axis=1, keepdims=True), 1)
+    centred = filled - np.where(seen, 0, filled).sum(axis=1, keepdims=True) / n
+    deviation = np.sqrt(np.where(seen, 0, centred**2).sum(axis=1, keepdims=True) / n)
+    scaled: F32 = (centred / np.where(deviation > 0, deviation, 1)).astype(np.float32)
+    return scaled
 
 
 def rank_share(scores: F32, mute: Flags) -> F32:
-    """Per row 1 - (mean rank - 1) / products: 1 for the best, ties alike; NaN cells become the row's lowest value."""
+    """Per row 1 - (mean rank - 1) / products: 1 for the best, ties alike, NaN cells tied at the end."""
     from scipy.stats import rankdata
 
-    m = scores.shape[1]
     ranks = rankdata(np.where(mute, np.inf, -scores), axis=1)
-    return _fill((1 - (ranks - 1) / m).astype(np.float32), mute)
-
-
-def _fill(scaled: F32, mute: Flags) -> F32:
-    lowest = np.where(mute, np.inf, scaled).min(axis=1, keepdims=True)
-    lowest = np.where(np.isfinite(lowest), lowest, 0)
-    filled: F32 = np.where(mute, lowest, scaled).astype(np.float32, copy=False)
-    return filled
+    share: F32 = (1 - (ranks - 1) / scores.shape[1]).astype(np.float32)
+    return share
 
 
 def _narrow(queries: Queries, inputs: Index) -> Queries:

@@ -54,7 +54,7 @@ def scorer(history_weight: float = 1.0) -> ChoiceScorer:
             period=-1.0,
             delta=np.array([0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8]),
         ),
-        tastes=Tastes(("cotton",), LIKES[None, :, :], np.full((1, 2), 0.5), np.zeros(3, np.int32), np.zeros(3, np.int32)),
+        tastes=Tastes(("cotton",), LIKES[None], np.full((1, 2), 0.5), np.zeros(3, np.int32), np.zeros(3, np.int32)),
         history_weight=history_weight,
     )
 
