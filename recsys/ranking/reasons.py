@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
-from recsys.contract import I32, Catalogue, Events, Rows, Space, Texts
+from recsys.contract import I32, I64, Catalogue, Events, Rows, Space, Texts
 
 PAIRS_AT_ONCE = 4_000_000
 
@@ -16,6 +18,7 @@ def together(baskets: Rows) -> Rows:
     counts = (held.T @ held).tocsr()
     counts.setdiag(0)
     counts.eliminate_zeros()
+    counts.sum_duplicates()  # sorted rows, so that single cells are found by bisection
     return counts
 
 
@@ -23,13 +26,17 @@ def explain(lists: I32, history: Events, counts: Rows, segment: I32, space: Spac
     """object[n, k] of text: bought often, bought together with one of your products, or popular where you are."""
     n, k = lists.shape
     out = np.full((n, k), "", dtype=object)
-    size = np.diff(history.start)
-    step = max(1, PAIRS_AT_ONCE // max(int(size.max(initial=1)) * k, 1))
-    for first in range(0, n, step):
-        rows = slice(first, min(first + step, n))
+    for rows in _runs(history.start * k, n):
         own = history.take(np.arange(rows.start, rows.stop, dtype=np.int32))
         out[rows] = _explain(lists[rows], own, counts, segment[rows], space, catalogue)
     return out
+
+
+def _runs(pairs: I64, n: int) -> list[slice]:
+    """Runs of rows with about PAIRS_AT_ONCE pairs of own and listed products each."""
+    cuts = np.searchsorted(pairs, np.arange(PAIRS_AT_ONCE, pairs[-1], PAIRS_AT_ONCE))
+    edges = np.unique(np.concatenate([[0], cuts, [n]]))
+    return [slice(int(a), int(b)) for a, b in pairwise(edges)]
 
 
 def _explain(lists: I32, own: Events, counts: Rows, segment: I32, space: Space, catalogue: Catalogue) -> Texts:
@@ -57,21 +64,17 @@ def _explain(lists: I32, own: Events, counts: Rows, segment: I32, space: Space, 
 def _partner(lists: I32, own: Events, counts: Rows) -> tuple[I32, I32]:
     """For every listed product the product of the own history it was most often bought together with."""
     n, k = lists.shape
+    m = counts.shape[0]
+    best, strength = np.full((n, k), -1, dtype=np.int32), np.zeros((n, k), dtype=np.int32)
     size = np.diff(own.start)
-    row = np.repeat(np.arange(n), size)
-    pairs_row = np.repeat(row, k)
-    item = np.repeat(own.product, k)
-    target = lists[row].ravel()
-    if not len(item):
-        return np.full((n, k), -1, np.int32), np.zeros((n, k), np.int32)
-    count = np.asarray(counts[item, np.maximum(target, 0)]).ravel()
-    place = np.tile(np.arange(k), len(row))
-    order = np.lexsort((-item, count, place, pairs_row))
-    last = np.flatnonzero(np.append(np.diff(pairs_row[order] * k + place[order]) != 0, True))
-    at = order[last]
-    best, strength = np.full((n, k), -1, np.int32), np.zeros((n, k), np.int32)
-    best[pairs_row[at], place[at]] = item[at]
-    strength[pairs_row[at], place[at]] = count[at]
+    has = np.flatnonzero(size > 0)
+    if not len(has):
+        return best, strength
+    listed = np.maximum(lists[np.repeat(np.arange(n), size)], 0)  # [events, k]
+    count = np.asarray(counts[np.repeat(own.product, k), listed.ravel()]).reshape(-1, k)
+    key = count.astype(np.int64) * (m + 1) + (m - own.product[:, None])  # most often, then the lower row
+    top = np.maximum.reduceat(key, own.start[:-1][has], axis=0)
+    best[has], strength[has] = m - top % (m + 1), top // (m + 1)
     return best, strength
 
 
