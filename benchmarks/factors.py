@@ -48,14 +48,10 @@ def simulate(n: int, m: int, depth: int, events: int, held_out: int, seed: int =
     customers = rng.normal(size=(n, depth)).astype(np.float32)
     products = rng.normal(size=(m, depth)).astype(np.float32)
     customers[:, 0], products[:, 0] = 1, 4 * np.log(fame / fame.mean())
-    drawn = [np.unique(rng.choice(m, events + held_out, p=fame / fame.sum())) for _ in range(n)]
-    drawn = [rng.permutation(row) for row in drawn]
-    truth = [row[:held_out] for row in drawn]
-    past = [np.sort(row[held_out:]) for row in drawn]
-    start = np.cumsum([0] + [len(row) for row in truth])
-    return Work(
-        customers, products, _rows(past, m), start, np.concatenate(truth).astype(np.int32), rng.random(m) < 0.05
-    )
+    drawn = rng.choice(m, (n, events + held_out), p=fame / fame.sum())
+    truth, past = _ones(drawn[:, :held_out], m), _ones(drawn[:, held_out:], m)
+    past = _ones_of(past - past.multiply(truth))
+    return Work(customers, products, past, truth.indptr.astype(np.int64), truth.indices, rng.random(m) < 0.05)
 
 
 def movielens(folder: Path, depth: int) -> Work:
@@ -74,6 +70,14 @@ def movielens(folder: Path, depth: int) -> Work:
     return Work(model.user_factors, model.item_factors, seen, start, product.astype(np.int32), barred)
 
 
-def _rows(rows: list[Any], m: int) -> Any:
-    start = np.cumsum([0] + [len(row) for row in rows])
-    return sparse.csr_matrix((np.ones(start[-1], np.float32), np.concatenate(rows), start), shape=(len(rows), m))
+def _ones(drawn: Any, m: int) -> Any:
+    """csr [n, m] of ones where a row drew a column at least once."""
+    start = np.arange(len(drawn) + 1) * drawn.shape[1]
+    return _ones_of(sparse.csr_matrix((np.ones(drawn.size, np.float32), drawn.ravel(), start), shape=(len(drawn), m)))
+
+
+def _ones_of(rows: Any) -> Any:
+    rows.sum_duplicates()
+    rows.eliminate_zeros()
+    rows.data = np.ones_like(rows.data)
+    return rows
