@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from recsys.contract import F64, Flags, Run, State
+from recsys.contract import F64, I32, Flags, Run, State
 from recsys.errors import ConfigError, FitError
 from recsys.models.demand import bridge, gates
 from recsys.models.demand.agents import Agents
@@ -84,32 +84,27 @@ def look_at(
 
 def demand_of(results: Any, panel: Panel, formulas: Formulas, agents: Agents, sold: Flags) -> Demand:
     """pyblp's results as our demand system: draws of the coefficients instead of nodes and matrices."""
-    kept = panel.take(sold)
-    names = formulas.linear
-    k = len(names)
+    names, free = formulas.linear, _free(results)
+    k, p = len(names), len(free)
     beta = np.asarray(results.beta, dtype=np.float64).ravel()
-    covariance = covariance_of(results)
-    theta = len(np.ravel(results.theta))
-    linear = Estimates(names, beta, covariance[theta : theta + k, theta : theta + k])
+    theta = np.array([v for _, _, _, v in free])
+    order = np.r_[p : p + k, 0:p]  # pyblp lists the nonlinear ones first
+    joint = covariance_of(results)[np.ix_(order, order)]
     delta = np.full(len(panel), np.nan)
     delta[sold] = np.ravel(results.delta)
-    nodes, demographics, weight, group = agents.blocks(len(panel.space.markets))
-    sigma = np.asarray(results.sigma)
-    drawn = sigma.any(axis=0) if nodes.shape[2] < len(sigma) else slice(None)  # a term moved by demographics alone
-    value = nodes @ sigma[:, drawn].T
-    if np.size(results.pi):
-        value = value + demographics @ np.asarray(results.pi).T
+    basis, weight, group = _basis(results, agents, free, len(panel.space.markets))
     return Demand(
         rung="blp",
         panel=panel,
-        linear=linear,
+        linear=Estimates(names, beta, joint[:k, :k]),
         delta=fill_unsold(panel, delta, sold, names, beta) if not sold.all() else delta,
-        tastes=tastes(kept, formulas.tastes, value, weight, group),
-        nonlinear=Estimates(_theta_names(results, formulas), np.ravel(results.theta)[: _n_theta(results)],
-                            covariance[: _n_theta(results), : _n_theta(results)]),
+        tastes=tastes(panel, formulas.tastes, basis @ theta, weight, group),
+        nonlinear=Estimates(_theta_names(free, formulas), theta, joint[k:, k:]),
         objective=float(np.squeeze(results.objective)),
         costs=np.ravel(results.compute_costs()) if formulas.costs else None,
-    )  # fmt: skip
+        basis=basis,
+        joint=joint,
+    )
 
 
 def gates_of(results: Any, demand: Demand, sold: Flags) -> tuple[gates.Gate, ...]:
@@ -170,21 +165,36 @@ def _starts(panel: Panel, formulas: Formulas, settings: Settings, agents: Agents
     return starts
 
 
-def _n_theta(results: Any) -> int:
-    return len(np.ravel(results.theta))
+def _free(results: Any) -> list[tuple[str, int, int, float]]:
+    """(matrix, row, column, value) of every free nonlinear parameter, in pyblp's order: sigma, then pi."""
+    sigma, pi = np.asarray(results.sigma), np.asarray(results.pi)
+    free = [("sigma", i, j, float(sigma[i, j])) for j in range(len(sigma)) for i in range(j, len(sigma)) if sigma[i, j]]
+    free += [("pi", i, j, float(pi[i, j])) for i, j in np.ndindex(*pi.shape) if pi[i, j]] if pi.size else []
+    theta = np.ravel(results.theta)
+    if len(free) != len(theta) or not np.allclose([v for *_, v in free], theta):
+        raise FitError("BLP", got="a parameter that is exactly 0", wanted="a search that moved it",
+                       cure="Start from other values, or drop the term.")  # fmt: skip
+    return free
 
 
-def _theta_names(results: Any, formulas: Formulas) -> tuple[str, ...]:
-    """`sigma prices`, `pi prices income`: in pyblp's order of free parameters."""
-    free_sigma = [(i, j) for i in range(len(formulas.tastes)) for j in range(i + 1) if results.sigma[i, j] != 0]
-    demographics = terms.parse(formulas.demographics)
-    names = [f"sigma {formulas.tastes[i]}" for i, j in free_sigma if i == j]
-    pi = np.asarray(results.pi)
-    names += [f"pi {formulas.tastes[i]} {demographics[j]}"
-              for i in range(pi.shape[0]) for j in range(pi.shape[1]) if pi[i, j] != 0] if pi.size else []  # fmt: skip
-    if len(names) != _n_theta(results):
-        raise FitError("BLP", got=f"{_n_theta(results)} parameters", wanted=f"{len(names)} named ones")
-    return tuple(names)
+def _basis(results: Any, agents: Agents, free: list[tuple[str, int, int, float]], markets: int) -> tuple[F64, F64, I32]:
+    """(basis [G, R, k, parameters], weight [G, R], group [markets]): coefficients of the draws = basis @ parameters."""
+    nodes, demographics, weight, group = agents.blocks(markets)
+    sigma = np.asarray(results.sigma)
+    all_drawn = nodes.shape[2] == len(sigma)  # else a term that demographics alone move has no nodes
+    drawn = range(len(sigma)) if all_drawn else np.flatnonzero(sigma.any(axis=0)).tolist()
+    node_of = {column: i for i, column in enumerate(drawn)}
+    basis = np.zeros((*nodes.shape[:2], len(sigma), len(free)))
+    for p, (matrix, i, j, _) in enumerate(free):
+        basis[:, :, i, p] = nodes[:, :, node_of[j]] if matrix == "sigma" else demographics[:, :, j]
+    return basis, weight, group
+
+
+def _theta_names(free: list[tuple[str, int, int, float]], formulas: Formulas) -> tuple[str, ...]:
+    """`sigma prices`, `pi prices income`."""
+    demographics, random = terms.parse(formulas.demographics), formulas.tastes
+    second = {"sigma": lambda i, j: random[j] if i != j else "", "pi": lambda i, j: demographics[j]}
+    return tuple(f"{kind} {random[i]} {second[kind](i, j)}".strip() for kind, i, j, _ in free)
 
 
 def _state(results: Any, search: Search) -> State:
@@ -204,7 +214,7 @@ def _warm(start: State | None, problem: Any) -> tuple[F64, F64, F64 | None] | No
 
 
 def _drift(results: Any, start: State | None) -> tuple[gates.Gate, ...]:
-    if not start or start.get("theta") is None or len(start["theta"]) != _n_theta(results):
+    if not start or start.get("theta") is None or len(start["theta"]) != len(np.ravel(results.theta)):
         return ()
-    se = np.sqrt(np.maximum(np.diag(covariance_of(results))[: _n_theta(results)], 0))
+    se = np.sqrt(np.maximum(np.diag(covariance_of(results))[: len(start["theta"])], 0))
     return gates.of_drift(np.ravel(results.theta), start["theta"], se)

@@ -69,7 +69,7 @@ def problem_of(panel: Panel, formulas: Formulas, agents: Agents | None) -> Any:
             _formulations(formulas, names, agents),
             _product_data(panel, formulas, names),
             _agent_formulation(formulas, agents),
-            _agent_data(agents),
+            _agent_data(agents, panel),
             costs_type="log",
             add_exogenous=True,
         )
@@ -185,8 +185,11 @@ def _agent_formulation(formulas: Formulas, agents: Agents | None) -> Any:
     return pyblp.Formulation("0 + " + " + ".join(f"d{i}" for i in range(len(wanted))))
 
 
-def _agent_data(agents: Agents | None) -> dict[str, Any] | None:
+def _agent_data(agents: Agents | None, panel: Panel) -> dict[str, Any] | None:
+    """People of the panel's markets only: a held-out market has none here."""
     if agents is None:
         return None
+    here = np.isin(agents.market, panel.offers.market)
     data: dict[str, Any] = {"market_ids": agents.market, "weights": agents.weight, "nodes": agents.nodes}
-    return data | {f"d{i}": column for i, column in enumerate(agents.demographics.T)}
+    data |= {f"d{i}": column for i, column in enumerate(agents.demographics.T)}
+    return {name: values[here] for name, values in data.items()}

@@ -48,6 +48,7 @@ def fit_nested(
         nonlinear=Estimates((RHO,), fit.beta[k:], fit.covariance[k:, k:]),
         rho=rho if 0 < rho < 1 else 0.0,
         objective=fit.objective,
+        joint=fit.covariance,
     )
     card = Card(gates.of_nesting(rho)).joined(gates.of_elasticities(own_elasticities(demand)[sold]))
     card = card.joined(gates.of_covariance(fit.covariance))

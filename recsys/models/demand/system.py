@@ -52,11 +52,23 @@ class Demand:
     rho: float = 0.0
     objective: float = np.nan
     costs: F64 | None = None  # [n] marginal costs, where a supply side was estimated
+    basis: F64 | None = None  # [groups, R, terms, nonlinear]: the draws' coefficients are basis @ nonlinear
+    joint: F64 | None = None  # [k + nonlinear, k + nonlinear] covariance of both kinds of estimates
 
     @property
     def price_coefficient(self) -> tuple[float, float]:
         """(estimate, standard error) of the mean price coefficient, 0 where price enters through tastes only."""
         return self.linear.get(terms.PRICE) if terms.PRICE in self.linear.names else (0.0, 0.0)
+
+    @property
+    def covariance(self) -> F64:
+        """Of (linear, nonlinear) together; blocks without a covariance between them where that is unknown."""
+        if self.joint is not None:
+            return self.joint
+        k, p = len(self.linear.names), len(self.nonlinear.names)
+        both = np.zeros((k + p, k + p))
+        both[:k, :k], both[k:, k:] = self.linear.covariance, self.nonlinear.covariance
+        return both
 
     def scorer(self, history_weight: float = 1.0) -> ChoiceScorer:
         """The numpy form: predicts any market, past or future."""
@@ -96,7 +108,7 @@ def one_taste(panel: Panel) -> Tastes:
 
 def tastes(panel: Panel, names: tuple[str, ...], value: F64, weight: F64, group: I32) -> Tastes:
     """Draws by market group; a later market of a segment uses the group of the segment's latest market."""
-    latest = latest_market(np.unique(panel.offers.market), panel.space.markets, panel.space.segments)
+    latest = latest_market(np.arange(len(group), dtype=np.int32), panel.space.markets, panel.space.segments)
     return Tastes(names, value, weight, group, group[np.maximum(latest, 0)].astype(np.int32))
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from recsys.data.instruments import Columns, cost_shifters, hausman
+from recsys.data.instruments import Columns, cost_shifters, differentiation, hausman
 from recsys.models.demand.agents import Agents, agents_from
 from recsys.models.demand.panel import Panel
 from recsys.models.demand.read import panel_from
@@ -68,3 +68,33 @@ def orange_juice() -> Panel:
 
 def _with_cost(z: Columns, rows: pl.DataFrame) -> Columns:
     return z.joined(cost_shifters((rows["prices"] * (1 - rows["profit"] / 100)).to_numpy()))
+
+
+def simulated(seed: int, markets: int) -> Panel:
+    """pyblp's own simulation: 5 firms, 12 to 18 products a market, prices set in equilibrium, corr(xi, omega) = 0.6.
+
+    Truth: constant 1, price -2, x 1.5 with standard deviation 1.2 between people.
+    """
+    import pyblp
+
+    pyblp.options.verbose = False
+    rng = np.random.default_rng(seed)
+    sizes = rng.integers(12, 19, markets)
+    market = np.repeat(np.arange(markets), sizes).astype(np.int32)
+    firm = np.concatenate([rng.permutation(np.arange(18) % 5)[:n] for n in sizes]).astype(np.int32)
+    n = len(market)
+    data = {"market_ids": market, "firm_ids": firm, "x": rng.uniform(0, 2, n), "z": rng.uniform(0, 1, n)}
+    parts = (pyblp.Formulation("1 + prices + x"), pyblp.Formulation("0 + x"), pyblp.Formulation("1 + x + z"))
+    simulation = pyblp.Simulation(
+        parts, data, beta=[1, -2, 1.5], sigma=1.2, gamma=[2, 0.5, 0.8], xi_variance=0.3, omega_variance=0.3,
+        correlation=0.6, integration=pyblp.Integration("product", 7), seed=seed,
+    )  # fmt: skip
+    found = simulation.replace_endogenous().product_data
+    x = data["x"][:, None]
+    z = cost_shifters(data["z"])
+    for local in (True, False):
+        z = z.joined(differentiation(x, ("x",), market, firm, local))
+    columns = {"market_ids": [f"{m:03d}" for m in market], "firm_ids": firm, "x": data["x"]}
+    columns |= {"shares": found["shares"].ravel(), "prices": found["prices"].ravel()}
+    columns |= {f"demand_instruments{i}": column for i, column in enumerate(z.values.T)}
+    return panel_from(pl.DataFrame(columns))
