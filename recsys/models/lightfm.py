@@ -11,6 +11,7 @@ from recsys.contract import EMPTY, F32, Dataset, Fitted, Part, Run, State
 from recsys.errors import FitError
 from recsys.models.guard import check_deadline, check_finite
 from recsys.models.lightfm_data import Side, Training, training
+from recsys.models.progress import Pairs
 from recsys.models.settings import Range
 from recsys.scorers.factors import FactorScorer
 from recsys.scorers.tower import Tower
@@ -18,7 +19,6 @@ from recsys.scorers.tower import Tower
 Loss = Literal["logistic", "bpr", "warp", "warp-kos"]
 ARRAYS = tuple(f"{part}{kind}" for part in ("embedding", "bias") for kind in ("", "_gradients", "_momentum"))
 DEFAULT_SAMPLES: dict[str, int] = {"logistic": 4, "bpr": 1, "warp": 30, "warp-kos": 30}
-RANK_SAMPLE = 5000  # pairs from which the training AUC is estimated
 
 
 @dataclass(frozen=True)
@@ -45,10 +45,10 @@ class Lightfm:
         start = run.start if run.start is not None and int(run.start["as_of"][0]) <= data.as_of else None
         model, warm = self._prepare(given, run.seed, start)
         epochs = max(1, self.epochs // 3) if warm else self.epochs
-        rng = np.random.default_rng(run.seed)
+        rng, pairs = np.random.default_rng(run.seed), Pairs.of(given.bought.tocsr(), run.seed)
         for epoch in range(epochs):
             self._run_epoch(model, given, rng)
-            run.log(epoch, train_auc=_auc(model, given, run.seed))
+            run.log(epoch, train_auc=_auc(model, given, pairs))
             check_deadline(run, "lightfm", f"{epoch + 1} epochs")
         report = {"n_iterations": epochs, "loss": self.loss, "warm_start": warm, "hogwild": self.threads > 1}
         return Fitted(_scorer(data, given, model), _state(data, given, model), report)
@@ -92,33 +92,29 @@ class Lightfm:
             raise FitError("lightfm", got=str(error).replace("\n", " "), cure="Lower learning_rate.") from error
 
 
-def _auc(model: Any, given: Training, seed: int) -> float:
-    """How often a purchase outranks a random product, on a fixed sample: the library reports no loss of its own."""
-    rng = np.random.default_rng(seed)
-    pick = rng.integers(given.bought.nnz, size=min(RANK_SAMPLE, given.bought.nnz))
-    customer = given.customers.matrix[given.bought.row[pick]] @ model.user_embeddings
-    margin = np.zeros(len(pick), dtype=np.float32)
-    for sign, product in ((1, given.bought.col[pick]), (-1, rng.integers(len(given.sold), size=len(pick)))):
-        rows = given.products.matrix[product]
-        margin += sign * ((customer * (rows @ model.item_embeddings)).sum(axis=1) + rows @ model.item_biases)
-    return float((margin > 0).mean() + (margin == 0).mean() / 2)
+def _auc(model: Any, given: Training, pairs: Pairs) -> float:
+    """How often a purchase outranks a product not bought; LightFM reports no loss of its own."""
+    with np.errstate(all="ignore"):  # a diverging fit is found out by its parameters
+        customer = given.customers.matrix[pairs.customer] @ model.user_embeddings
+        rows = given.products.matrix[pairs.bought] - given.products.matrix[pairs.other]
+        margin = (customer * (rows @ model.item_embeddings)).sum(axis=1) + rows @ model.item_biases
+    return pairs.auc(margin)
 
 
 def _scorer(data: Dataset, given: Training, model: Any) -> FactorScorer:
     """The bias of a customer rides along as one more dimension, so that scores equal the library's own."""
     users = np.column_stack([model.user_embeddings, model.user_biases])
     items = np.column_stack([model.item_embeddings, model.item_biases])
-    check_finite("lightfm", users, items)
-    m, u, width = data.n_products, len(data.space.customers), users.shape[1]
+    u, width = len(data.space.customers), users.shape[1]
     known, table = len(given.active), np.zeros((u + 1, width), dtype=np.float32)
     table[given.active] = users[:known]
     summed = given.all_products @ items
     vectors = summed.astype(np.float32)
     vectors[:, -1] = 1
+    check_finite("lightfm", users, items, vectors)
     bias: F32 = np.where(np.diff(given.all_products.indptr) > 0, summed[:, -1], np.nan).astype(np.float32)
     tower = Tower(width, customers=table, features=users[known:] if given.side_features else None)
     inputs = data.customer_features.columns if given.side_features else EMPTY
-    assert vectors.shape == (m, width)
     return FactorScorer(data.space, vectors, bias, tower, inputs=inputs)
 
 
