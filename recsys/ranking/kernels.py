@@ -14,10 +14,12 @@ from typing import Any, TypeVar
 
 import numba
 import numpy as np
+from numpy.typing import NDArray
 
 from recsys.contract import F32, I32, I64, Flags
 
 Kernel = TypeVar("Kernel", bound=Callable[..., Any])
+Whole = NDArray[np.signedinteger[Any]]
 NOTHING = np.int32(-(2**31))  # below every finite score
 INFINITY = np.float32(np.inf)
 LOW = np.int32(2**31 - 1)  # the lower 31 bits
@@ -61,7 +63,7 @@ def group_maxima(scratch: I32, maxima: I32) -> None:
 
 
 @compiled
-def reach(orders: I32, bar: np.int32) -> int:
+def reach(orders: Whole, bar: Any) -> int:
     """How many orders are at or above `bar`."""
     count = np.int32(0)
     for j in range(orders.shape[0]):
@@ -70,16 +72,17 @@ def reach(orders: I32, bar: np.int32) -> int:
 
 
 @compiled
-def kth_largest(values: I32, k: int) -> np.int32:
-    """The largest bar that at least k values reach: bisection over the 32 bits."""
-    low, high = np.int64(NOTHING), np.int64(LOW)
+def kth_largest(values: Whole, k: int) -> Any:
+    """The largest bar that at least k values reach (their minimum where there are fewer), by bisection."""
+    kind = values.dtype.type
+    low, high = values.min(), values.max()
     while low < high:
-        bar = (low + high + 1) >> 1
-        if reach(values, np.int32(bar)) >= k:
+        bar = kind((low | high) - ((low ^ high) >> 1))  # the upper middle, without overflow
+        if reach(values, bar) >= k:
             low = bar
         else:
-            high = bar - 1
-    return np.int32(low)
+            high = kind(bar - 1)
+    return low
 
 
 @compiled
@@ -123,10 +126,10 @@ def best(scores: F32, barred: Flags, seen_start: I64, seen: I32, groups: int, co
         found = gather(scratch, maxima, floor, reaching, keys)
         kept = keys[:found]
         if found > 4 * k:
-            kept = np.partition(kept, found - k)[found - k :]
-        kept = np.sort(kept)[::-1]
+            kept = kept[kept >= kth_largest(kept, k)]
+        kept.sort()
         for place in range(min(k, kept.shape[0])):
-            j = LOW - (kept[place] & np.int64(LOW))
+            j = LOW - (kept[kept.shape[0] - 1 - place] & np.int64(LOW))
             columns[i, place] = j
             values[i, place] = scores[i, j]
 
