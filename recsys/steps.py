@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from typing import Any
 import recsys
 from recsys.config import Settings, config_path, load
 from recsys.data.lake import Lake, ref_from
-from recsys.errors import EmptyError, StoreError, UsageError
+from recsys.errors import StoreError, UsageError
 
 Json = dict[str, Any]
 Night = dict[str, Any]
@@ -59,29 +58,18 @@ def ingest(night: Night) -> Night:
     from recsys.data import ingest as door
 
     settings, lake = _open(night)
-    sources = {
-        table: source.model_copy(update={"path": settings.file(source.path)} if source.path else {})
-        for table, source in (
-            ("orders", settings.orders),
-            ("products", settings.products),
-            ("customers", settings.customers),
-            ("exposures", settings.exposures),
-        )
-        if source.given
-    }
-    if night.get("ingest") == "skip":
-        return night
-    return {**night, "ingested": door.ingest(lake, sources, settings.shop).json()}
+    return {**night, "ingested": door.ingest(lake, door.sources_of(settings), settings.shop).json()}
 
 
 def prepare(night: Night) -> Night:
     """Build the Dataset as of the night's day, the backtest's past and its held-out days."""
     from recsys.contest.record import key_of
+    from recsys.data import prepare as data
 
     settings, lake = _open(night)
-    day, note = _as_of(night, lake)
+    day, note = data.as_of_day(lake, night["asked"])
     inputs = [
-        _inputs(lake, day),
+        data.inputs_of(lake, day),
         settings.model_dump(exclude={"folder", "runtime", "tracking"}),
         night["contenders"],
         [night[limit] for limit in LIMITS],
@@ -90,7 +78,8 @@ def prepare(night: Night) -> Night:
     as_of = date.fromordinal(EPOCH + day).isoformat()
     night = {**night, "as_of": as_of, "day": day, "key": key_of(*inputs), "note": note}
     folder = _folder(night)
-    made = _prepare(settings, lake, day, f"datasets/{as_of}-{key_of(inputs[0], inputs[1])}")
+    place = f"datasets/{as_of}-{key_of(inputs[0], inputs[1])}"
+    made = data.prepare(lake, settings, day, place, backtest=night.get("backtest", True))
     lake.put_json(f"{folder}/prepared.json", made)
     return {**night, **lake.read_json(f"{folder}/prepared.json")}
 
@@ -101,6 +90,7 @@ def judge(night: Night) -> Json:
     from recsys.contest.backtest import barred_products
     from recsys.contest.record import load_fitted
     from recsys.contract import Dataset
+    from recsys.data.ingest import lake_orders
     from recsys.data.split import hold_out
 
     settings, lake = _open(night)
@@ -110,7 +100,7 @@ def judge(night: Night) -> Json:
     first, last = int(before["day"]) + 1, int(night["day"])
     if not daily.known(lake, first, last):
         data = lake.read_value(Dataset, ref_from(before["dataset"]))
-        held = hold_out(_tables(lake, last).lines, data, last, first, settings)
+        held = hold_out(lake_orders(lake, last), data, last, first, settings)
         fits = {n: r for n, r in before["fits"].items() if r["status"] == "ok"}
         if not len(held.queries) or not fits:
             return {
@@ -124,7 +114,12 @@ def judge(night: Night) -> Json:
             lake, daily.observe(scorers, held, settings.contest, night["as_of"], barred=barred, fallback=fallback)
         )
     windows = daily.recent(lake, last, settings.contest.evidence_nights)
-    return {"status": "ok", "nights": [w.night for w in windows], "customers": sum(len(w.ids) for w in windows)}
+    return {
+        "status": "ok",
+        "nights": [w.night for w in windows],
+        "customers": sum(len(w.ids) for w in windows),
+        "best": daily.best(windows[0]),
+    }
 
 
 def backtest(night: Night, contender: str) -> Json:
@@ -177,6 +172,11 @@ def decide(night: Night, backtests: Sequence[Json], evidence: Json) -> Json:
 
     decided: Json = once(lake, f"{_folder(night)}/decision.json", make)
     return decided
+
+
+def eligible(backtests: Sequence[Json], decision: Json) -> list[str]:
+    """Who is fitted for tomorrow: everybody whose backtest came to an end, and the champion whatever happened."""
+    return [r["name"] for r in backtests if r["status"] == "ok" or r["name"] == decision["champion"]]
 
 
 def fit(night: Night, contender: str) -> Json:
@@ -291,7 +291,7 @@ def run_night(params: Mapping[str, Any], tell: Any = None) -> Json:
     backtests = [_told("backtest", backtest(night, name), say) for name in night["contenders"]]
     decision = decide(night, backtests, evidence)
     say("decide", " ".join(decision["reasons"]))
-    fits = [_told("fit", fit(night, name), say) for name in night["contenders"]]
+    fits = [_told("fit", fit(night, name), say) for name in eligible(backtests, decision)]
     blend(night, backtests, fits)
     published = publish(night, decision, fits)
     say("publish", published["why"] if not published["generation"] else published["generation"])
@@ -382,84 +382,6 @@ def _check_space(lake: str) -> None:
             wanted=f"{needed / 2**20:,.0f} MB",
             cure="Free space, then run again; what is published is untouched.",
         )
-
-
-def _as_of(night: Night, lake: Lake) -> tuple[int, str]:
-    """The as-of day: the earlier of what was asked for and the last full day in the lake."""
-    from recsys.data.ingest import day_range
-
-    first, last = day_range(lake)
-    if first is None or last is None or last <= first:
-        raise EmptyError(
-            "The lake has no full day of orders",
-            cure="Run `recsys ingest`; `recsys check FILE` says why rows are refused.",
-        )
-    full = last - 1  # the newest day may still be going on
-    if night["asked"] is None:
-        return full, ""
-    asked = date.fromisoformat(night["asked"]).toordinal() - EPOCH
-    if asked < first:
-        raise UsageError("as_of", got=night["asked"], wanted=f"a day from {date.fromordinal(EPOCH + first)} on")
-    if asked > full:
-        late = asked - full
-        return full, f"the data end {late} day{'s' if late > 1 else ''} before the day asked for"
-    return asked, ""
-
-
-def _inputs(lake: Lake, day: int) -> list[str]:
-    """Digests of every stored file the Dataset of this day is made from."""
-    records = [lake.read_json(p) for p in lake.paths("ingests")]
-    files = [f for r in records for f in r["files"] if f.get("day") is None or f["day"] <= day]
-    return sorted(str(f["sha256"]) for f in files)
-
-
-def _tables(lake: Lake, day: int) -> Any:
-    from recsys.data.dataset import Tables
-    from recsys.data.ingest import lake_orders, lake_table
-
-    return Tables(lake_orders(lake, day), lake_table(lake, "products"), lake_table(lake, "customers"))
-
-
-def _prepare(settings: Settings, lake: Lake, day: int, folder: str) -> Json:
-    from recsys.data.dataset import build
-    from recsys.data.split import hold_out
-
-    if lake.exists(f"{folder}/prepared.json"):
-        known: Json = lake.read_json(f"{folder}/prepared.json")
-        return known
-    tables, past = _tables(lake, day), day - settings.contest.days
-    data = build(tables, day, settings)
-    train = build(_as_known_then(tables, _tables(lake, past).lines), past, settings)
-    held = hold_out(tables.lines, train, day, past + 1, settings)
-    if not len(held.queries):
-        raise EmptyError(
-            f"Nobody with an id bought in the last {settings.contest.days} days", cure="Ask for an earlier as_of."
-        )
-    made = {
-        "dataset": lake.put_value(f"{folder}/dataset.safetensors", data).json(),
-        "train": lake.put_value(f"{folder}/train.safetensors", train).json(),
-        "held": lake.put_value(f"{folder}/held.safetensors", held).json(),
-        "sizes": {
-            "customers": len(data.space.customers),
-            "products": data.n_products,
-            "orders": len(data.baskets),
-            "events": len(data.events.product),
-            "held_customers": len(held.queries),
-            "held_products": len(held.truth.product),
-            "held_baskets": len(held.baskets),
-        },
-        "digest": data.digest,
-    }
-    lake.put_json(f"{folder}/prepared.json", made)
-    return made
-
-
-def _as_known_then(tables: Any, lines: Any) -> Any:
-    """The tables of an earlier day: today's stock says nothing about what could be bought then."""
-    products = tables.products
-    if products is not None:
-        products = products.drop([c for c in ("available", "price") if c in products.columns])
-    return replace(tables, lines=lines, products=products)
 
 
 def _fallback(data: Any) -> Any:

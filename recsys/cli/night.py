@@ -12,6 +12,7 @@ import typer
 
 def register(app: typer.Typer) -> None:
     app.command("run")(run)
+    app.command("replay")(replay)
 
 
 def run(
@@ -38,6 +39,36 @@ def run(
     show_leaderboard(result["decision"])
     if out:
         Path(out).write_text(json.dumps(result, indent=1))
+
+
+def replay(
+    nights: Annotated[int, typer.Option(min=2, help="How many nights to live, ending with the last full day.")] = 14,
+    contenders: Annotated[str, typer.Option(help="Names, comma separated; default: all that are ticked.")] = "",
+    backtest_every: Annotated[int, typer.Option(min=1, help="Nights between two backtests.")] = 28,
+    config: Annotated[str | None, typer.Option(help="recsys.toml; default: $RECSYS_CONFIG or ./recsys.toml.")] = None,
+    out: Annotated[str | None, typer.Option("--json", help="Write a row per night to this file.")] = None,
+) -> None:
+    """Live NIGHTS nights of your own file, the lake cut at each day, in a root of their own.
+
+    Shows how the champion rule behaves on your data; what is served is not touched. Killed and started again it goes
+    on where it was.
+    """
+    from recsys.replay import replay as live
+    from recsys.replay import verdict
+
+    began = time.monotonic()
+
+    def tell(night: str, text: str) -> None:
+        typer.echo(f"{time.monotonic() - began:7.1f} s  {night}  {text}", err=True)
+
+    names = [n.strip() for n in contenders.split(",") if n.strip()]
+    rows = list(live({"config": config, "contenders": names}, nights, backtest_every=backtest_every, tell=tell))
+    if out:
+        Path(out).write_text(json.dumps(rows, indent=1))
+    for row in rows:
+        if row["action"] in ("first", "promote"):
+            typer.echo(f"{row['night']}: {row['reasons'][0]}")
+    typer.echo(verdict(rows))
 
 
 def show_leaderboard(decision: dict[str, Any], track: str = "") -> None:

@@ -85,6 +85,12 @@ def pool(windows: Sequence[Evidence]) -> Pooled | None:
     )
 
 
+def best(window: Evidence) -> str | None:
+    """Whom argmax would crown on this window alone: the highest mean, ties to the name that sorts first."""
+    means = {name: float(np.nanmean(v)) for name, v in zip(window.names, window.values, strict=True) if (v == v).any()}
+    return min(means, key=lambda name: (-means[name], name)) if means else None
+
+
 def _row(window: Evidence, values: F64, name: str) -> F64:
     if name not in window.names:
         return np.full(len(window.ids), np.nan)

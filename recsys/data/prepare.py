@@ -1,0 +1,105 @@
+"""What a night learns from, made once per day and settings: the Dataset, the backtest's past, its held-out days."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+from typing import Any
+
+from recsys.config import Settings
+from recsys.data.dataset import Tables, build
+from recsys.data.ingest import day_range, lake_orders, lake_table
+from recsys.data.lake import Lake
+from recsys.data.split import hold_out
+from recsys.errors import EmptyError, UsageError
+
+Json = dict[str, Any]
+EPOCH = date(1970, 1, 1).toordinal()
+
+
+def as_of_day(lake: Lake, asked: str | None) -> tuple[int, str]:
+    """The as-of day (days since epoch): the earlier of what was asked for and the last full day in the lake."""
+    first, last = day_range(lake)
+    if first is None or last is None or last <= first:
+        raise EmptyError(
+            "The lake has no full day of orders",
+            cure="Run `recsys ingest`; `recsys check FILE` says why rows are refused.",
+        )
+    full = last - 1  # the newest day may still be going on
+    if asked is None:
+        return full, ""
+    day = date.fromisoformat(asked).toordinal() - EPOCH
+    if day < first:
+        raise UsageError("as_of", got=asked, wanted=f"a day from {date.fromordinal(EPOCH + first)} on")
+    if day > full:
+        late = day - full
+        return full, f"the data end {late} day{'s' if late > 1 else ''} before the day asked for"
+    return day, ""
+
+
+def inputs_of(lake: Lake, day: int) -> list[str]:
+    """Digests of every stored file the Dataset of this day is made from."""
+    records = [lake.read_json(p) for p in lake.paths("ingests")]
+    files = [f for r in records for f in r["files"] if f.get("day") is None or f["day"] <= day]
+    return sorted(str(f["sha256"]) for f in files)
+
+
+def tables_until(lake: Lake, day: int) -> Tables:
+    """Order lines up to `day`; products and customers as they are now."""
+    return Tables(lake_orders(lake, day), lake_table(lake, "products"), lake_table(lake, "customers"))
+
+
+def prepare(lake: Lake, settings: Settings, day: int, folder: str, *, backtest: bool = True) -> Json:
+    """Refs and sizes of what is stored under `folder`; raises EmptyError when there is nothing to judge on."""
+    name = "prepared" if backtest else "fresh"
+    if lake.exists(f"{folder}/{name}.json"):
+        known: Json = lake.read_json(f"{folder}/{name}.json")
+        return known
+    tables = tables_until(lake, day)
+    data = build(tables, day, settings)
+    made: Json = {
+        "dataset": lake.put_value(f"{folder}/dataset.safetensors", data).json(),
+        "digest": data.digest,
+        "sizes": {
+            "customers": len(data.space.customers),
+            "products": data.n_products,
+            "orders": len(data.baskets),
+            "events": len(data.events.product),
+        },
+    }
+    if backtest:
+        refs, sizes = _past(lake, settings, tables, day, folder)
+        made = {**made, **refs, "sizes": made["sizes"] | sizes}
+    lake.put_json(f"{folder}/{name}.json", made)
+    return made
+
+
+def _past(lake: Lake, settings: Settings, tables: Tables, day: int, folder: str) -> tuple[Json, Json]:
+    """What was known before the held-out days, and what they showed."""
+    past = day - settings.contest.days
+    train = build(_as_known_then(tables, past), past, settings)
+    held = hold_out(tables.lines, train, day, past + 1, settings)
+    if not len(held.queries):
+        raise EmptyError(
+            f"Nobody with an id bought in the last {settings.contest.days} days", cure="Ask for an earlier as_of."
+        )
+    refs = {
+        "train": lake.put_value(f"{folder}/train.safetensors", train).json(),
+        "held": lake.put_value(f"{folder}/held.safetensors", held).json(),
+    }
+    sizes = {
+        "held_customers": len(held.queries),
+        "held_products": len(held.truth.product),
+        "held_baskets": len(held.baskets),
+    }
+    return refs, sizes
+
+
+def _as_known_then(tables: Tables, day: int) -> Tables:
+    """The tables of an earlier day: today's stock and prices say nothing about what could be bought then."""
+    import polars as pl
+
+    products = tables.products
+    if products is not None:
+        products = products.drop([c for c in ("available", "price") if c in products.columns])
+    return replace(tables, lines=tables.lines.filter(pl.col("day") <= day), products=products)
