@@ -64,14 +64,13 @@ def nightly_retraining() -> None:
     evidence = step("judge", night)
     backtests = collect.override(task_id="backtests")(names, backtest.partial(night=night).expand(contender=names))
     decision = step("decide", night, backtests, evidence)
-    fitting = fit.partial(night=night).expand(contender=names)
-    fits = collect.override(task_id="fits")(names, fitting)
+    able = step("eligible", backtests, decision)
+    fits = collect.override(task_id="fits")(able, fit.partial(night=night).expand(contender=able))
     blended = step("blend", night, backtests, fits)
     publication = step("publish", night, decision, fits)
     announce(publication)
     registration = step("register", night, backtests, decision, publication)
     step("report", night, backtests, decision, publication, registration)
-    decision >> fitting
     blended >> publication
 
 

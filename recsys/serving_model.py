@@ -9,17 +9,17 @@ from typing import Any
 
 import numpy as np
 from mlflow.models import set_model  # noqa: TID253  MLflow runs this file; the library never imports it
-from mlflow.pyfunc import PythonModel  # noqa: TID253
+from mlflow.pyfunc.model import PythonModel  # noqa: TID253
 
 
-class PublishedLists(PythonModel):  # type: ignore[misc]
+class PublishedLists(PythonModel):
     """Answers from lists.npz: owners text[n] sorted, products text[m], places int32[n, k] padded with -1."""
 
     def load_context(self, context: Any) -> None:
         with np.load(context.artifacts["lists"], allow_pickle=False) as stored:
             self.owners, self.products, self.places = stored["owners"], stored["products"], stored["places"]
 
-    def predict(self, context: Any, model_input: list[str]) -> list[list[str]]:
+    def predict(self, context: Any, model_input: list[str]) -> list[list[str]]:  # type: ignore[override]
         """Products best first for each customer; an unknown one gets the shop's default list."""
         return [self.products[places[places >= 0]].tolist() for places in map(self._places, model_input)]
 

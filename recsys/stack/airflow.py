@@ -24,7 +24,8 @@ class Task:
     """One task of a run, or one contender's task. seconds: None until it has ended."""
 
     name: str
-    contender: str
+    contender: str  # its place in the list until Airflow knows its name
+    named: bool
     state: str  # "" before it is scheduled
     tries: int
     seconds: float | None
@@ -148,10 +149,11 @@ def result(client: Client, run: str, task: str) -> Any:
 
 
 def _task(told: Mapping[str, Any]) -> Task:
-    index = int(told["map_index"])
+    index, label = int(told["map_index"]), told.get("rendered_map_index")
     return Task(
         name=str(told["task_id"]),
-        contender=str(told.get("rendered_map_index") or ("" if index < 0 else index)),
+        contender=str(label or ("" if index < 0 else index + 1)),
+        named=bool(label) or index < 0,
         state=str(told["state"] or ""),
         tries=int(told["try_number"] or 0),
         seconds=told.get("duration"),

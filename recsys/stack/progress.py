@@ -22,6 +22,7 @@ STYLES = {
     "running": "cyan",
     "skipped": "dim",
 }
+SLOW = 15.0  # seconds after which a running task is worth a line
 PATIENCE = 120.0  # seconds Airflow may stay silent before we give up watching
 
 
@@ -63,18 +64,24 @@ def table(tasks: Iterable[Task], seconds: float) -> Table:
 
 
 class Lines:
-    """Prints a line when a task's state changes."""
+    """Prints a line when a task ends or is tried again, and one for a task that takes its time."""
 
     def __init__(self, out: Callable[[str], Any]) -> None:
-        self._out, self._seen = out, dict[str, str]()
+        self._out = out
+        self._seen: dict[str, str] = {}
+        self._since: dict[str, float] = {}
 
     def __call__(self, tasks: Iterable[Task], seconds: float) -> None:
         for task in tasks:
+            if task.state in ("", "scheduled", "queued") or not task.named:
+                continue
             now = said(task)
-            if task.state not in ("", "scheduled", "queued") and self._seen.get(task.label) != now:
-                self._seen[task.label] = now
-                took = f" ({task.seconds:.1f} s)" if task.seconds is not None and task.state != "running" else ""
-                self._out(f"{seconds:7.1f} s  {task.label}: {now}{took}")
+            begun = self._since.setdefault(f"{task.label} {now}", seconds)
+            if self._seen.get(task.label) == now or (task.state == "running" and seconds - begun < SLOW):
+                continue
+            self._seen[task.label] = now
+            took = f" ({task.seconds:.1f} s)" if task.seconds is not None and task.state != "running" else ""
+            self._out(f"{seconds:7.1f} s  {task.label}: {now}{took}")
 
 
 def said(task: Task) -> str:

@@ -130,13 +130,14 @@ def _arguments(component: str) -> tuple[str, ...]:
 
 
 def mlflow_server(place: Place, env: Mapping[str, str]) -> Server:
-    """MLflow over SQLite; artifacts pass through the server, so that clients need only its address."""
+    """MLflow over SQLite, artifacts in the folder beside it: `recsys run` writes there too, without the server."""
     folder = place.runtime / "mlflow"
+    (folder / "artifacts").mkdir(parents=True, exist_ok=True)
     command = (
         *(sys.executable, "-m", "mlflow", "server"),
         *("--host", HOST, "--port", str(place.mlflow_port), "--workers", "1"),
         *("--backend-store-uri", f"sqlite:///{folder / 'mlflow.db'}"),
-        *("--artifacts-destination", str(folder / "artifacts")),
+        *("--no-serve-artifacts", "--default-artifact-root", (folder / "artifacts").as_uri()),
     )
     return _server(place, env, "mlflow", command)
 

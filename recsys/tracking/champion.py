@@ -26,15 +26,33 @@ def model_name(settings: Settings) -> str:
     return f"recsys-{settings.shop.name}"
 
 
-def register_champion(book: Book, settings: Settings, lake: Lake, night: Json, decision: Json, run: str) -> str:
-    """The version of the generation being served, made once, with the alias `champion`; returns its number.
+def register_champion(
+    book: Book, settings: Settings, lake: Lake, generation: str, night: Json, decision: Json, run: str
+) -> str:
+    """The version of a generation, made once; returns its number."""
+    name = model_name(settings)
+    known = _version_of(book, name, generation)
+    if known:
+        return known
+    entry = next(entry for entry in publication.entries(lake) if entry.name == generation)
+    return _register(book, name, lake, entry, night, decision, run)
 
-    A night that was replayed late never takes the alias from a newer generation.
+
+def point(book: Book, settings: Settings, lake: Lake) -> str | None:
+    """Let the alias `champion` name the version of the generation being served; `previous` is where it stood before.
+
+    Follows a rollback too. Returns the version, None when the served generation has none.
     """
-    entry, name = publication.current(lake), model_name(settings)
-    number = _known(book, name, entry.name) or _register(book, name, lake, entry, night, decision, run)
-    _point(book, name, number, entry.number)
-    return number
+    name = model_name(settings)
+    wanted = _version_of(book, name, publication.current(lake).name)
+    if wanted is None:
+        return None
+    standing = dict(book.client.get_registered_model(name).aliases or {}).get("champion")
+    if str(standing) != wanted:
+        if standing is not None:
+            book.client.set_registered_model_alias(name, "previous", str(standing))
+        book.client.set_registered_model_alias(name, "champion", wanted)
+    return wanted
 
 
 def lists_of(lake: Lake, entry: publication.Entry) -> dict[str, Any]:
@@ -50,7 +68,7 @@ def lists_of(lake: Lake, entry: publication.Entry) -> dict[str, Any]:
     return {"owners": owners, "products": products, "places": places}
 
 
-def _known(book: Book, name: str, generation: str) -> str | None:
+def _version_of(book: Book, name: str, generation: str) -> str | None:
     found = book.client.search_model_versions(f"name = '{name}'")
     return next((str(v.version) for v in found if v.tags.get("generation") == generation), None)
 
@@ -70,16 +88,16 @@ def _register(
             pip_requirements=[f"mlflow=={version('mlflow')}", f"numpy=={version('numpy')}"],
             tags=_tags(entry, night, decision),
         )
-    with contextlib.suppress(mlflow.exceptions.MlflowException):
-        book.client.create_registered_model(name, description=f"What {name} serves: one version per generation.")
-    made = book.client.create_model_version(
-        name,
-        logged.model_uri,
-        run_id=run,
-        tags=_tags(entry, night, decision),
-        model_id=logged.model_id,
-        description=" ".join(decision.get("reasons", ())),
-    )
+        with contextlib.suppress(mlflow.exceptions.MlflowException):
+            book.client.create_registered_model(name, description=f"What {name} serves: one version per generation.")
+        made = book.client.create_model_version(
+            name,
+            logged.model_uri,
+            run_id=run,
+            tags=_tags(entry, night, decision),
+            model_id=logged.model_id,
+            description=" ".join(decision.get("reasons", ())),
+        )
     return str(made.version)
 
 
@@ -112,23 +130,9 @@ def _tags(entry: publication.Entry, night: Json, decision: Json) -> dict[str, st
     }
 
 
-def _point(book: Book, name: str, number: str, generation: int) -> None:
-    """Move the aliases forward, never back; `previous` is what was champion before."""
-    aliases = dict(book.client.get_registered_model(name).aliases or {})
-    standing = aliases.get("champion")
-    if standing == number:
-        return
-    if standing is not None:
-        tags = book.client.get_model_version(name, standing).tags
-        if int(str(tags.get("generation", "gen-0")).removeprefix("gen-")) > generation:
-            return
-        book.client.set_registered_model_alias(name, "previous", standing)
-    book.client.set_registered_model_alias(name, "champion", number)
-
-
 @contextlib.contextmanager
 def _active(book: Book, run: str) -> Iterator[None]:
-    """MLflow's log_model knows only the run that is active in this process."""
+    """MLflow's log_model knows only the run and the address that are set for the whole process."""
     import mlflow
 
     before = mlflow.get_tracking_uri(), mlflow.get_registry_uri()

@@ -13,7 +13,7 @@ from typing import Any
 from recsys.config import Settings
 from recsys.data.lake import Lake
 from recsys.errors import RecsysError, StoreError
-from recsys.tracking.champion import register_champion
+from recsys.tracking.champion import point, register_champion
 from recsys.tracking.connect import Book, address, open_book, within
 from recsys.tracking.runs import Json, log_contender, log_summary
 
@@ -90,10 +90,15 @@ def _write(settings: Settings, lake: Lake, told: Mapping[str, Any]) -> dict[str,
 def _champion(
     book: Book, settings: Settings, lake: Lake, told: Mapping[str, Any], runs: Mapping[str, str], summary: str
 ) -> str | None:
-    if not told["published"].get("generation"):
+    """Register the night's generation, if it published one, under the run of its contender."""
+    generation, name = told["published"].get("generation"), told["published"].get("champion")
+    if not generation:
         return None
-    run = runs.get(str(told["published"].get("champion")), summary)
-    return register_champion(book, settings, lake, told["night"], told["decision"], run)
+    fitted = any(record["name"] == name and record["status"] == "ok" for record in told["backtests"])
+    run = runs[str(name)] if fitted else summary
+    version = register_champion(book, settings, lake, generation, told["night"], told["decision"], run)
+    point(book, settings, lake)
+    return version
 
 
 def _epochs(lake: Lake, record: Json) -> list[Json]:

@@ -51,6 +51,11 @@ def decide(night: dict[str, Any], records: list[dict[str, Any]], evidence: dict[
     return {"champion": records[0]["name"], "action": "promote"}
 
 
+def eligible(backtests: list[dict[str, Any]], decision: dict[str, Any]) -> list[str]:
+    _call("eligible", backtests, decision)
+    return [record["name"] for record in backtests if record["status"] == "ok"]
+
+
 def fit(night: dict[str, Any], contender: str) -> dict[str, Any]:
     _call(f"fit:{contender}", night, contender)
     return {"name": contender, "status": "ok"}

@@ -84,8 +84,9 @@ def test_the_walk(tmp_path: Path) -> None:
         "backtest": ["contenders", "prepare"],
         "backtests": ["backtest", "contenders"],
         "decide": ["backtests", "judge", "prepare"],
-        "fit": ["contenders", "decide", "prepare"],
-        "fits": ["contenders", "fit"],
+        "eligible": ["backtests", "decide"],
+        "fit": ["eligible", "prepare"],
+        "fits": ["eligible", "fit"],
         "blend": ["backtests", "fits", "prepare"],
         "publish": ["blend", "decide", "fits", "prepare"],
         "announce": ["publish"],
@@ -124,7 +125,7 @@ def test_the_schedule_is_off_until_asked(tmp_path: Path, scheduled: str, expecte
         "t = dag.timetable; print(json.dumps([getattr(t, 'expression', None), getattr(t, 'run_immediately', False)]))"
     )
     env = {"RECSYS_NIGHT__SCHEDULED": scheduled, "RECSYS_NIGHT__SCHEDULE": "0 3 * * *"}
-    assert parsed(tmp_path, then, **env) == [expected, False if expected else None]
+    assert parsed(tmp_path, then, **env) == [expected, False]
 
 
 def test_the_form_has_titles_and_sections(tmp_path: Path) -> None:
@@ -199,7 +200,7 @@ def test_a_whole_night_with_a_contender_that_dies(home: Path) -> None:
     assert state == "success"
     assert tasks.pop("backtest:ease") == ("failed", 2)
     assert {s for s, _ in tasks.values()} == {"success"}
-    assert {t for t in tasks if ":" in t} == {"backtest:als", "fit:als", "fit:ease"}
+    assert {t for t in tasks if ":" in t} == {"backtest:als", "fit:als"}
     start = calls[0][1][0]
     assert (start["as_of"], start["contenders"], start["promotion"]) == ("2011-11-30", ["als", "ease"], "auto")
     assert start["run"].startswith("manual__")
