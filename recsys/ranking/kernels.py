@@ -55,8 +55,8 @@ def allow(row: F32, barred: Flags, scratch: I32) -> None:
 def group_maxima(scratch: I32, maxima: I32) -> None:
     """Maximum of each group of columns; group g is every len(maxima)-th column from g, so vector lanes never mix."""
     groups = maxima.shape[0]
-    maxima[:] = scratch[:groups]
-    for first in range(groups, scratch.shape[0], groups):
+    maxima.fill(NOTHING)
+    for first in range(0, scratch.shape[0], groups):
         part = scratch[first : first + groups]
         for g in range(groups):
             maxima[g] = max(maxima[g], part[g])
@@ -75,7 +75,9 @@ def reach(orders: Whole, bar: Any) -> int:
 def kth_largest(values: Whole, k: int) -> Any:
     """The largest bar that at least k values reach (their minimum where there are fewer), by bisection."""
     kind = values.dtype.type
-    low, high = values.min(), values.max()
+    low = high = values[0]
+    for value in values:
+        low, high = min(low, value), max(high, value)
     while low < high:
         bar = kind((low | high) - ((low ^ high) >> 1))  # the upper middle, without overflow
         if reach(values, bar) >= k:
@@ -105,6 +107,16 @@ def gather(scratch: I32, maxima: I32, floor: np.int32, reaching: I32, keys: I64)
 
 
 @compiled
+def keep(keys: I64, bar: int) -> int:
+    """Move the keys that reach `bar` to the front, and return how many."""
+    kept = 0
+    for key in keys:
+        keys[kept] = key
+        kept += key >= bar
+    return kept
+
+
+@compiled
 def best(scores: F32, barred: Flags, seen_start: I64, seen: I32, groups: int, columns: I32, values: F32) -> None:
     """Fill columns and values [n, k], given as -1 and NaN, with the k best allowed columns of each row.
 
@@ -124,12 +136,11 @@ def best(scores: F32, barred: Flags, seen_start: I64, seen: I32, groups: int, co
         group_maxima(scratch, maxima)
         floor = max(kth_largest(maxima, k), NOTHING + np.int32(1))
         found = gather(scratch, maxima, floor, reaching, keys)
-        kept = keys[:found]
         if found > 4 * k:
-            kept = kept[kept >= kth_largest(kept, k)]
-        kept.sort()
-        for place in range(min(k, kept.shape[0])):
-            j = LOW - (kept[kept.shape[0] - 1 - place] & np.int64(LOW))
+            found = keep(keys[:found], kth_largest(keys[:found], k))
+        keys[:found].sort()
+        for place in range(min(k, found)):
+            j = LOW - (keys[found - 1 - place] & np.int64(LOW))
             columns[i, place] = j
             values[i, place] = scores[i, j]
 
