@@ -56,9 +56,8 @@ def verdict(rows: list[Json]) -> str:
 def _days(lake: Lake, nights: int) -> list[str]:
     first, last = day_range(lake)
     if first is None or last is None or last - 1 - first < nights:
-        raise UsageError(
-            "--nights", got=nights, wanted=f"fewer than the {0 if last is None else last - first} days there are"
-        )
+        there = 0 if first is None or last is None else last - first
+        raise UsageError("--nights", got=nights, wanted=f"fewer than the {there} days there are")
     newest = date.fromisoformat(day_name(last - 1))
     return [(newest - timedelta(days=back)).isoformat() for back in range(nights - 1, -1, -1)]
 

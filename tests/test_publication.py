@@ -19,9 +19,15 @@ from recsys.errors import ConflictError, StoreError, UsageError
 
 def manifest(night: int, champion: str) -> dict[str, Any]:
     return {
-        "key": f"night{night}-{champion}", "as_of": f"2024-01-{night:02d}", "day": 19723 + night, "champion": champion,
-        "contenders": ["a", "b"], "barred": [], "held": False, "reasons": ["because"],
-    }  # fmt: skip
+        "key": f"night{night}-{champion}",
+        "as_of": f"2024-01-{night:02d}",
+        "day": 19723 + night,
+        "champion": champion,
+        "contenders": ["a", "b"],
+        "barred": [],
+        "held": False,
+        "reasons": ["because"],
+    }
 
 
 def publish(lake: Lake, night: int, champion: str) -> publication.Entry:

@@ -18,6 +18,7 @@ from typing import Any
 
 GRACE_SECONDS = 20.0  # after its own deadline a child may still save what it has
 POLL_SECONDS = 0.05
+CHILD = (sys.executable, "-m", "recsys.contest.child")
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS", "POLARS_MAX_THREADS")
 
 
@@ -91,7 +92,7 @@ def _run_child(folder: Path, job: Job, watch: Watch | None) -> tuple[str, float]
     env = os.environ | {name: "1" for name in ONE_THREAD} | {"PYTHONHASHSEED": "0"}
     with (folder / "output.txt").open("wb") as output:
         child = subprocess.Popen(
-            [sys.executable, "-m", "recsys.contest.child", str(folder)],
+            [*CHILD, str(folder)],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

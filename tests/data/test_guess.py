@@ -15,9 +15,14 @@ from recsys.errors import DataError
 def test_columns_are_recognised_by_what_they_mean() -> None:
     found = guess_columns(["Order ID", "customer_id", "SKU", "Qty", "unit price", "created_at", "Country", "x"])
     assert found == {
-        "order": "Order ID", "customer": "customer_id", "product": "SKU", "quantity": "Qty", "price": "unit price",
-        "time": "created_at", "segment": "Country",
-    }  # fmt: skip
+        "order": "Order ID",
+        "customer": "customer_id",
+        "product": "SKU",
+        "quantity": "Qty",
+        "price": "unit price",
+        "time": "created_at",
+        "segment": "Country",
+    }
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,153 @@
+"""The champion rule: what it promotes, what it keeps, and how often it is fooled."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from recsys.config import Contest
+from recsys.contest.decide import Candidate, Pooled, Standing, decide, paired
+
+CONTEST = Contest()
+RNG = np.random.default_rng(0)
+
+
+def candidate(name: str, values: Any, **more: Any) -> Candidate:
+    return Candidate(name, more.pop("family", "als"), more.pop("status", "ok"), values=values, **more)
+
+
+def ndcg(rng: np.random.Generator, n: int, mean: float, taste: Any) -> Any:
+    """Hits that customers share: an easy customer is easy for every model."""
+    return (rng.random(n) < mean * taste).astype(float)
+
+
+def test_the_first_champion_is_the_best_above_the_bar() -> None:
+    bar = RNG.random(400) * 0.2
+    field = [
+        candidate("popularity_28d", bar, family="popularity"),
+        candidate("als", bar + 0.05),
+        candidate("ease", bar + 0.06),
+    ]
+    decision = decide(field, None, Standing(None), CONTEST)
+    assert (decision.action, decision.champion) == ("first", "ease")
+    assert len(decision.tests) == 2
+
+
+def test_when_nothing_beats_the_bar_the_bar_is_champion() -> None:
+    bar = RNG.random(400)
+    field = [candidate("popularity_28d", bar, family="popularity"), candidate("noise", RNG.permutation(bar))]
+    decision = decide(field, None, Standing(None), CONTEST)
+    assert decision.champion == "popularity_28d"
+    assert "Nothing beat the bar" in decision.reasons[0]
+
+
+def test_one_contender_alone_is_champion_or_nobody() -> None:
+    alone = decide([candidate("als", RNG.random(50))], None, Standing(None), CONTEST)
+    assert (alone.action, alone.champion) == ("first", "als")
+    nobody = decide([candidate("als", None, status="failed", reason="NaN")], None, Standing(None), CONTEST)
+    assert (nobody.action, nobody.champion) == ("none", None)
+
+
+def pooled(**values: Any) -> Pooled:
+    n = len(next(iter(values.values())))
+    return Pooled(values, {}, np.arange(n, dtype=np.int64), ("night",))
+
+
+def test_a_tie_keeps_the_champion_and_says_so() -> None:
+    a = RNG.random(1000)
+    field = [candidate("a", a), candidate("b", a)]
+    decision = decide(field, pooled(a=a, b=a.copy()), Standing("a", 30), CONTEST)
+    assert (decision.action, decision.champion) == ("keep", "a")
+    assert decision.power["chance"]
+
+
+@pytest.mark.parametrize(
+    ("standing", "promotion", "words"),
+    [
+        (Standing("a", 3), "auto", "cool-down"),
+        (Standing("a", 30, held=True), "auto", "held"),
+        (Standing("a", 30), "off", "switched off"),
+        (Standing("a", 30, barred=("b",)), "auto", "No challenger"),
+    ],
+)
+def test_what_holds_a_better_challenger_back(standing: Standing, promotion: str, words: str) -> None:
+    a = RNG.random(3000) * 0.5
+    field = [candidate("a", a), candidate("b", a + 0.2)]
+    decision = decide(field, pooled(a=a, b=a + 0.2), standing, CONTEST, promotion)
+    assert (decision.action, decision.champion) == ("keep", "a")
+    assert words in decision.reasons[0]
+
+
+def test_a_better_challenger_is_promoted_with_its_evidence() -> None:
+    a = RNG.random(3000) * 0.5
+    decision = decide(
+        [candidate("a", a), candidate("b", a + 0.05)], pooled(a=a, b=a + 0.05), Standing("a", 30), CONTEST
+    )
+    assert (decision.action, decision.champion, decision.previous) == ("promote", "b", "a")
+    test = decision.tests[0]
+    assert test.n == 3000
+    assert test.p_holm < 0.025
+    assert test.difference == pytest.approx(0.05)
+
+
+def test_a_challenger_that_may_earn_less_is_not_promoted() -> None:
+    a = RNG.random(3000) * 0.5
+    money = RNG.random(3000) * 10
+    evidence = Pooled({"a": a, "b": a + 0.05}, {"a": money, "b": money * 0.9}, np.arange(3000), ("n",))
+    decision = decide([candidate("a", a), candidate("b", a + 0.05)], evidence, Standing("a", 30), CONTEST)
+    assert (decision.action, decision.champion) == ("keep", "a")
+    assert "earn less" in decision.reasons[0]
+
+
+def test_a_challenger_that_narrows_the_catalogue_is_barred() -> None:
+    a = RNG.random(3000) * 0.5
+    field = [candidate("a", a, coverage=0.5), candidate("b", a + 0.2, coverage=0.3)]
+    decision = decide(field, pooled(a=a, b=a + 0.2), Standing("a", 30), CONTEST)
+    assert decision.champion == "a"
+    assert "catalogue" in decision.gates["b"]["failed"][0]
+
+
+def test_customers_are_the_unit_not_rows() -> None:
+    once = RNG.normal(0.01, 1, 500)
+    many = np.tile(once, 20)
+    few = paired("b", once, "a", np.zeros(500), np.arange(500), minimum=0, level=0.95)
+    same = paired("b", many, "a", np.zeros(10_000), np.tile(np.arange(500), 20), minimum=0, level=0.95)
+    assert same.n == few.n == 500
+    assert same.high - same.low == pytest.approx(few.high - few.low, rel=1e-6)
+
+
+def replay(seed: int, nights: int, n: int, lift: float) -> tuple[int, int | None, str]:
+    """Nights of nine contenders, `m8` better by `lift`: (promotions, night of m8's promotion, champion at the end)."""
+    rng = np.random.default_rng(seed)
+    champion, since, windows, promotions, found = "m0", 30, [], 0, None
+    names = [f"m{i}" for i in range(9)]
+    for night in range(nights):
+        taste = rng.gamma(4, 0.25, n)
+        windows.append({m: ndcg(rng, n, 0.12 * (1 + (lift if m == "m8" else 0)), taste) for m in names})
+        windows = windows[-CONTEST.evidence_nights :]
+        values = {m: np.concatenate([w[m] for w in windows]) for m in names}
+        evidence = Pooled(values, {}, np.arange(len(values["m0"]), dtype=np.int64), tuple("n" * len(windows)))
+        decision = decide([candidate(m, windows[-1][m]) for m in names], evidence, Standing(champion, since), CONTEST)
+        since += 1
+        if decision.action == "promote":
+            promotions, since, champion = promotions + 1, 0, str(decision.champion)
+            found = night + 1 if champion == "m8" and found is None else found
+    return promotions, found, champion
+
+
+@pytest.mark.slow
+def test_identical_models_are_hardly_ever_promoted() -> None:
+    """AC-H1: at most one promotion per 60 nights on average over 20 replays."""
+    promotions = [replay(seed, 60, 2000, 0.0)[0] for seed in range(20)]
+    assert np.mean(promotions) <= 1
+
+
+@pytest.mark.slow
+def test_a_model_ten_percent_better_is_found() -> None:
+    """AC-H2: n = 2,000 a night: by night 10 in at least 70 %, by night 30 in at least 90 % of the replays."""
+    found = [replay(seed, 30, 2000, 0.10)[1] for seed in range(100, 120)]
+    nights = np.array([f if f is not None else 99 for f in found])
+    assert np.mean(nights <= 10) >= 0.7
+    assert np.mean(nights <= 30) >= 0.9
