@@ -27,7 +27,7 @@ AIRFLOW_PARTS = {"metadatabase", "scheduler", "dag_processor", "triggerer"}
 
 
 def up(settings: Settings, config: Path, say: Say, *, scheduled: bool | None = None) -> Place:
-    """Start what is not running; idempotent. `scheduled` None keeps what the running stack has, else off.
+    """Start what is not running; idempotent. `scheduled` None: as it runs, else as recsys.toml says.
 
     Raises ServiceError with the last lines of the log of a server that does not come up.
     """
@@ -40,7 +40,8 @@ def up(settings: Settings, config: Path, say: Say, *, scheduled: bool | None = N
         left = processes.stop(runtime / "servers")
         if left:
             say(f"Ended {left} processes of an earlier start.")
-        place = _choose(known, config.resolve(), runtime, bool(scheduled), say)
+        asked = settings.night.scheduled if scheduled is None else scheduled
+        place = _choose(known, config.resolve(), runtime, asked, say)
         _start(settings, place, say)
     return place
 
