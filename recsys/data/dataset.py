@@ -25,9 +25,10 @@ from recsys.contract import (
     Space,
 )
 from recsys.data.features import customer_features, product_features
-from recsys.errors import EmptyError
+from recsys.errors import DataError, EmptyError
 
 Frame = Any  # a native lazy or eager table of Polars or Spark
+CHOICE_FAMILIES = frozenset({"logit", "nested_logit", "blp"})
 LINE_KEYS = ("order", "customer", "product", "segment", "seller")
 
 
@@ -110,7 +111,7 @@ def build(tables: Tables, day: int, settings: Settings) -> Dataset:
     as_of = end_of_day(day, settings)
     catalogue = _catalogue(known, tables.products, space, day - settings.contest.availability_days)
     segment = _last_segment(at, len(space.customers))
-    return Dataset(
+    data = Dataset(
         space=space,
         events=_events(at, len(space.customers)),
         baskets=_baskets(at, len(space.products)),
@@ -120,6 +121,20 @@ def build(tables: Tables, day: int, settings: Settings) -> Dataset:
         customer_segment=segment,
         as_of=as_of,
     )
+    return _with_offers(data, tables.lines, day, settings)
+
+
+def _with_offers(data: Dataset, lines: Frame, day: int, settings: Settings) -> Dataset:
+    """The dataset with its product x market panel, where a choice model is entered that learns from it."""
+    if not any(c.family in CHOICE_FAMILIES for c in settings.entered().values()):
+        return data
+    from recsys.data.offers import attach_offers
+
+    table = nw.from_native(lines).lazy().collect("polars").to_native()
+    try:
+        return attach_offers(data, table, day, settings.markets)[0]
+    except DataError:
+        return data  # the choice models then fail with "no offers"; everybody else goes on
 
 
 @dataclass(frozen=True)

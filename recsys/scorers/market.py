@@ -96,6 +96,15 @@ class MarketChoice:
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.where(self.price_effect < 0, inclusive / -self.price_effect, np.nan)
 
+    def response(self, j: int, price: float, part: float = 1.0) -> float:
+        """Units of product at the new price / at the old one, all else equal; it is `part` of alternative j.
+
+        Within one draw odds move by exp(price effect * change) alone; nests are left out of it (IIA in the draw).
+        """
+        s = part * self.probabilities()[:, j]
+        odds = np.exp(np.clip(self.price_effect * (price - self.price[j]), -50, 50))
+        return float(self.weight @ (s * odds / (1 + s * (odds - 1))) / max(float(self.weight @ s), 1e-300))
+
     def only(self, stays: Flags) -> MarketChoice:
         """The market with the flagged alternatives alone."""
         nests = None if self.nests is None else self.nests[stays]

@@ -162,6 +162,12 @@ def of_instruments(first_stage: Mapping[str, float], j_p_value: float) -> tuple[
     return tuple(gates)
 
 
+def without_instruments() -> tuple[Gate, ...]:
+    """Prices taken as given: good enough to rank, not to price."""
+    words = "no instruments: elasticities are associations, not responses; give costs or more than one region"
+    return (Gate("instruments", Verdict.WARNED, 0.0, "something that moves prices but not tastes", words),)
+
+
 def of_nesting(rho: float) -> tuple[Gate, ...]:
     return (_gate("nesting", 0 < rho < 1, rho, "rho between 0 and 1"),)
 

@@ -22,7 +22,7 @@ from recsys.contract import F64, I32, Flags, Run
 from recsys.errors import FitError
 from recsys.models.demand import gates
 from recsys.models.demand.absorb import residualise
-from recsys.models.demand.formulas import Formulas, endogenous, linear_problem
+from recsys.models.demand.formulas import Formulas, endogenous, instruments, linear_problem
 from recsys.models.demand.gates import Card, Optimum
 from recsys.models.demand.ols_iv import first_stage_f
 from recsys.models.demand.panel import Panel
@@ -59,6 +59,7 @@ class Maximum:
 def fit_mnl(panel: Panel, formulas: Formulas, run: Run, draws: int = 50, control: bool = True) -> tuple[Demand, Card]:
     """The demand system and its gates. `control=False` is the naive value that takes prices as given."""
     counts, names = counts_of(panel, formulas), formulas.linear
+    control = control and bool(instruments(panel, formulas).shape[1]) and bool(endogenous(names).any())
     x = terms.design(names, panel.columns, len(panel))
     sold = _ever_sold(panel)
     dummies = _dummies(panel, formulas, sold)
@@ -206,21 +207,21 @@ def _mean_utility(columns: F64, dummies: Any, theta: F64, sold: Flags) -> F64:
     return np.asarray(columns @ theta[:k] + np.where(sold, quality, quality[sold].min(initial=0.0)))
 
 
-def _gates(
-    demand: Demand, fit: Maximum, panel: Panel, formulas: Formulas, control: bool
-) -> tuple[gates.Gate, ...]:
+def _gates(demand: Demand, fit: Maximum, panel: Panel, formulas: Formulas, control: bool) -> tuple[gates.Gate, ...]:
     scale = max(float(panel.shares.sum()), 1.0) * np.mean(panel.offers.size)
     slope = fit.gradient / scale
     live = np.diag(fit.information) > 1e-9 * np.diag(fit.information).max()
     curvature = fit.information[np.ix_(live, live)] / scale
     optimum = Optimum(fit.converged, slope, slope, curvature, 0, 0, -fit.log_likelihood, "maximum likelihood")
-    strength = {}
     if control:
         rows = np.ones(len(panel), dtype=bool)
         strength = first_stage_f(linear_problem(panel, formulas, np.zeros(len(panel)), rows).within)
+        moved = gates.of_instruments(strength, np.nan)
+    else:
+        moved = gates.without_instruments()
     return (
         *gates.of_optimum(optimum),
         *gates.of_covariance(demand.linear.covariance),
         *gates.of_elasticities(own_elasticities(demand)),
-        *gates.of_instruments(strength, np.nan),
+        *moved,
     )

@@ -51,9 +51,7 @@ def test_a_bad_panel_names_what_is_wrong(change: pl.DataFrame, words: str) -> No
         panel_from(change)
 
 
-@pytest.mark.parametrize(
-    ("shares", "words"), [(pl.lit(0.0), "no unit sold"), (pl.lit(0.5), "room for buying nothing")]
-)
+@pytest.mark.parametrize(("shares", "words"), [(pl.lit(0.0), "no unit sold"), (pl.lit(0.5), "room for buying nothing")])
 def test_shares_that_make_no_sense_are_refused(shares: pl.Expr, words: str) -> None:
     with pytest.raises(DataError, match=words):
         _ = panel_from(TABLE.with_columns(shares=shares)).shares
