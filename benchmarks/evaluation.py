@@ -1,6 +1,6 @@
 """E1, E2: from the same factors to NDCG, MAP, recall and MRR at 10 of every customer, seen products removed.
 
-    OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 .venv/bin/python -m benchmarks.evaluation [--threads 2] [--json OUT]
+    .venv/bin/python -m benchmarks.evaluation [--threads 2] [--json OUT]
 
 Ours is the score product, the ranks of the held-out products and the metrics. RecTools and ranx run in
 .venv-bench-rectools (benchmarks/peers.sh) and are left out where that is absent, MovieLens where its folder is.
@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.factors import Work, movielens, simulate
-from benchmarks.sidebyside import PEERS, ROOT, Case, Goal, Peer, measure, report, timed
+from benchmarks.sidebyside import PEERS, ROOT, Case, Goal, Peer, measure, pin_blas, report, timed
 from recsys.evaluation.metrics import RANK_METRICS
 from recsys.ranking.ranks import held_out_ranks
 
@@ -27,6 +27,7 @@ OURS, PRODUCT = "recsys: ranks and metrics", "score product alone"
 
 
 def main() -> None:
+    pin_blas()
     options = _options()
     works = {"E1 simulated, 3,000 x 20,000, d=64": simulate(3_000, 20_000, 64, events=45, held_out=5)}
     if options.movielens.exists():

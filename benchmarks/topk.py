@@ -1,7 +1,7 @@
 """S1: exact top-100 of 10,000 customers x 20,000 products, d=64, without seen and unavailable products.
 S2: the same for 200,000 customers to Parquet, in a process of its own, with its peak memory.
 
-    OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 .venv/bin/python -m benchmarks.topk [--threads 2] [--s2] [--json OUT]
+    .venv/bin/python -m benchmarks.topk [--threads 2] [--s2] [--json OUT]
 
 RecTools and faiss run in .venv-bench-rectools (benchmarks/peers.sh) and are left out where it is absent. faiss knows no
 mask per row, so it is compared with our own top-100 without masks.
@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.factors import BLOCK, Work, simulate
-from benchmarks.sidebyside import PEERS, ROOT, Case, Goal, Peer, measure, report, timed
+from benchmarks.sidebyside import PEERS, ROOT, Case, Goal, Peer, measure, pin_blas, report, timed
 from recsys.ranking.topk import blocks, top_k
 
 AT, DEPTH, PRODUCTS = 100, 64, 20_000
@@ -31,6 +31,7 @@ IMPLICIT = ("implicit.recommend, filter_items", "implicit.recommend, items")
 
 
 def main() -> None:
+    pin_blas()
     options = _options()
     if options.write:
         print(json.dumps(write(options.write, options.customers, options.threads)))
