@@ -1,0 +1,62 @@
+"""Second-order factorization machine (Rendle 2010) with the pooled history as one of its fields.
+
+    y(q, j) = w_j + sum over pairs of columns of <v_a, v_b> x_a x_b
+
+over the columns of who asks (history, customer, features, segment, month) and of the product (identity, features).
+Pairs within the query side are the same for every product of a row and drop out of a ranking; pairs within the
+product side are a number per product. What remains is an inner product and a bias, exactly.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Literal
+
+from recsys.contract import Dataset, Fitted, Part, Run
+from recsys.models.settings import Range
+from recsys.models.torch.losses import Loss
+from recsys.models.torch.network import Form
+
+Query = Literal["history", "customer", "both"]
+USUAL_EPOCHS = 4
+NEGATIVES: dict[str, int] = {"softmax": 256, "bpr": 64, "logistic": 256}
+
+
+@dataclass(frozen=True)
+class FactorizationMachine:
+    """Fields: history, customer, segment, month, customer features; product and product features."""
+
+    family: ClassVar[str] = "factorization_machine"
+    needs: ClassVar[frozenset[Part]] = frozenset(
+        {Part.EVENTS, Part.CUSTOMER_FEATURES, Part.PRODUCT_FEATURES, Part.VALIDATION}
+    )
+
+    loss: Loss = "softmax"
+    dimension: Annotated[int, Range(1, 2048)] = 128
+    query: Query = "history"  # who asks: what they bought, their own identity, or both
+    negatives: Annotated[int, Range(1, 1_000_000)] | None = None  # drawn for each batch; None: see NEGATIVES
+    learning_rate: Annotated[float, Range(1e-6, 1)] = 0.001
+    dropout: Annotated[float, Range(0, 0.95)] = 0.3  # of the query's summed vector
+    epochs: Annotated[int, Range(1, 10_000)] | None = None  # None: stopped early, see `loop.fit`
+    side_features: bool = True  # False: identities, history and context alone
+
+    def fit(self, data: Dataset, run: Run) -> Fitted:
+        """Raises FitError on NaN in features or in training, the deadline, or fewer than two products sold."""
+        from recsys.models.torch.loop import fit
+
+        return fit(self._form(), data, run, self.epochs, USUAL_EPOCHS)
+
+    def _form(self) -> Form:
+        return Form(
+            family=self.family,
+            dimension=self.dimension,
+            history=self.query != "customer",
+            customers=self.query != "history",
+            context=True,
+            side_features=self.side_features,
+            learning_rates=(self.learning_rate, self.learning_rate),
+            linear=True,
+            dropout=self.dropout,
+            loss=self.loss,
+            random=self.negatives or NEGATIVES[self.loss],
+        )

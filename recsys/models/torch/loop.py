@@ -1,0 +1,113 @@
+"""The one training loop: epochs, the clock, the numbers, and when to stop."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+
+from recsys.contract import Dataset, Fitted, Run, Split
+from recsys.errors import FitError
+from recsys.models.guard import check_deadline
+from recsys.models.torch.folding import fold
+from recsys.models.torch.network import Form, Network
+from recsys.models.torch.purchases import shuffle
+from recsys.models.torch.training import Training, fits, network, state_of, training
+from recsys.scorers.factors import FactorScorer
+
+TARGETS = (64, 1024)  # of a batch: a 256th of the purchases, within these
+MOST_EPOCHS, PATIENCE = 40, 2
+SNAPSHOTS = 16  # of an epoch, or that many batches: what an average spans
+JUDGED = 2000  # validation queries
+
+
+def fit(form: Form, data: Dataset, run: Run, epochs: int | None, usual_epochs: int) -> Fitted:
+    """Train on all of `data`; raises FitError on NaN, the deadline or too little data.
+
+    Without `epochs` their number is what validated best (or `usual_epochs` where the run brings no validation); from
+    last night's rows, which know the validation days, a third of last night's number.
+    """
+    with torch_at_work() as device:
+        warm = fits(run.start, form, data.as_of)
+        curve: list[float] = []
+        if epochs is None and not warm and run.validation is not None:
+            epochs, curve = best_epochs(form, run.validation, run, device)
+        if epochs is None:
+            epochs = max(1, round(int(run.start["epochs"][0]) / 3)) if warm and run.start else usual_epochs
+        given, losses = training(data, form), list[float]()
+        passes = _epochs(given, run, device, warm)
+        for step in range(epochs):
+            trained, loss = next(passes)
+            losses.append(loss)
+            run.log(len(curve) + step, loss=loss)
+        kept = int(run.start["epochs"][0]) if warm and run.start else epochs
+        report = {"n_iterations": epochs, "losses": losses, "validation": curve, "warm_start": warm, "device": device}
+        return Fitted(fold(data, given, trained), state_of(given, trained, data.as_of, kept), report)
+
+
+def best_epochs(form: Form, split: Split, run: Run, device: str) -> tuple[int, list[float]]:
+    """The number of epochs after which the held-out purchases rank best, and the curve."""
+    given, curve = training(split.train, form), list[float]()
+    for epoch, (trained, loss) in enumerate(_epochs(given, run, device, warm=False)):
+        curve.append(rank_gain(fold(split.train, given, trained), split, run.seed))
+        run.log(epoch, loss=loss, validation_gain=curve[-1])
+        if epoch - int(np.argmax(curve)) >= PATIENCE or epoch + 1 == MOST_EPOCHS:
+            break
+    return int(np.argmax(curve)) + 1, curve
+
+
+def _epochs(given: Training, run: Run, device: str, warm: bool) -> Iterator[tuple[Network, float]]:
+    """Train without end; yields the network and the mean loss after each epoch."""
+    rng = np.random.default_rng(run.seed)
+    trained = network(given, run.start if warm else None, rng, device)
+    snapshots = epoch = 0
+    while True:
+        visits, losses = shuffle(given.purchases, rng), list[float]()
+        rows = list(visits.batches(int(np.clip(len(given.purchases) // 256, *TARGETS))))
+        every = max(1, len(rows) // SNAPSHOTS)
+        for at, some in enumerate(rows, start=1):
+            losses.append(trained.step(given.batch(visits, some, rng), rng))
+            check_deadline(run, given.form.family, f"{epoch} epochs")
+            if at % every == 0:
+                trained.remember(max(1 / SNAPSHOTS, 2 / (snapshots + 2)))
+                snapshots += 1
+        epoch += 1
+        if not np.isfinite(losses).all():
+            raise FitError(given.form.family, got="a loss that is not finite", cure="Lower the learning rate.")
+        yield trained, float(np.mean(losses))
+
+
+def rank_gain(scorer: FactorScorer, split: Split, seed: int) -> float:
+    """Mean of 1 / log2(1 + rank) over the held-out products, products already bought left out; ties count against."""
+    rng = np.random.default_rng(seed)
+    n = len(split.queries)
+    chosen = np.sort(rng.permutation(n)[:JUDGED])
+    queries = split.queries.take(chosen)
+    scores = np.nan_to_num(scorer.score(queries), nan=-np.inf)
+    scores[queries.history.seen(scores.shape[1]).nonzero()] = -np.inf
+    gains = []
+    for row, query in enumerate(chosen):
+        own = split.truth.product[split.truth.start[query] : split.truth.start[query + 1]]
+        value = scores[row, own[own >= 0]]
+        rank = (scores[row][None, :] >= value[:, None]).sum(axis=1)
+        gains.append(1 / np.log2(1 + rank))
+    return float(np.concatenate(gains).mean()) if gains else 0.0
+
+
+@contextmanager
+def torch_at_work() -> Iterator[str]:
+    """Deterministic torch on as many threads as OMP_NUM_THREADS says (one without it); yields the device."""
+    import torch
+
+    threads, strict = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it cuBLAS may not be deterministic
+    on_gpu = torch.cuda.is_available()
+    torch.use_deterministic_algorithms(True, warn_only=on_gpu)
+    try:
+        yield "cuda" if on_gpu else "cpu"
+    finally:
+        torch.set_num_threads(threads)
+        torch.use_deterministic_algorithms(strict)

@@ -1,0 +1,57 @@
+"""Two towers, for who asks and for products (Yi et al. 2019; mixed negatives of Yang et al. 2020)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Literal
+
+from recsys.contract import Dataset, Fitted, Part, Run
+from recsys.models.settings import Range
+from recsys.models.torch.network import Form, Join
+
+Query = Literal["history", "customer", "both"]
+Width = Annotated[int, Range(1, 4096)]
+USUAL_EPOCHS = 4
+
+
+@dataclass(frozen=True)
+class TwoTower:
+    """A learning rate of 0 freezes its tower; layers are widths of hidden layers, none for a sum of vectors alone."""
+
+    family: ClassVar[str] = "two_tower"
+    needs: ClassVar[frozenset[Part]] = frozenset(
+        {Part.EVENTS, Part.CUSTOMER_FEATURES, Part.PRODUCT_FEATURES, Part.VALIDATION}
+    )
+
+    dimension: Annotated[int, Range(1, 2048)] = 128
+    query: Query = "history"  # who asks: what they bought, their own identity, or both
+    query_layers: tuple[Width, ...] = ()
+    product_layers: tuple[Width, ...] = ()
+    learning_rates: Annotated[tuple[float, float], Range(0, 1)] = (0.003, 0.003)  # of query and product tower
+    join: Join = "cosine"
+    temperature: Annotated[float, Range(1e-3, 100)] = 0.1  # of cosine and distance
+    dropout: Annotated[float, Range(0, 0.95)] = 0.0
+    epochs: Annotated[int, Range(1, 10_000)] | None = None  # None: stopped early, see `loop.fit`
+    side_features: bool = True  # False: identities and history alone
+
+    def fit(self, data: Dataset, run: Run) -> Fitted:
+        """Raises FitError on NaN in features or in training, the deadline, or fewer than two products sold."""
+        from recsys.models.torch.loop import fit
+
+        return fit(self._form(), data, run, self.epochs, USUAL_EPOCHS)
+
+    def _form(self) -> Form:
+        return Form(
+            family=self.family,
+            dimension=self.dimension,
+            history=self.query != "customer",
+            customers=self.query != "history",
+            context=False,
+            side_features=self.side_features,
+            learning_rates=self.learning_rates,
+            query_layers=self.query_layers,
+            product_layers=self.product_layers,
+            join=self.join,
+            temperature=self.temperature,
+            dropout=self.dropout,
+        )
