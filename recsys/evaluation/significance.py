@@ -7,6 +7,7 @@ customers are left out, never counted as 0.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,10 @@ from scipy.special import ndtr, ndtri
 
 from recsys.contract import F64, I32, I64
 
-BLOCK = 2**21  # resampled numbers held at a time (16 MiB)
+BLOCK = 2**20  # resampled units held at a time (16 MiB)
+COMMON = 32  # units that share a value from which on drawing their number is cheaper than drawing each
+
+Units = NDArray[np.inexact[Any]]  # a sum, or sum + 1j x size where sizes differ
 
 
 @dataclass(frozen=True)
@@ -111,32 +115,30 @@ def _interval(values: F64, means: F64, level: float) -> Interval:
 def _resample(sums: F64, sizes: F64, draws: int, seed: int) -> F64:
     """Bootstrap means float64[draws] of units with these sums and sizes: sum of sums / sum of sizes.
 
-    Equal units are interchangeable, so where most are equal (hits, mostly zero gains) it is enough to draw how often
-    each distinct one comes; the distribution is the same.
+    Equal units are interchangeable. So for the values many units share (hits, zero gains) it is enough to draw how
+    often each comes; only the rest is drawn one by one. The distribution is the same.
     """
-    n = len(sums)
-    if not n:
+    if not len(sums):
         return np.empty(0)
     rng = np.random.default_rng(seed)
-    units, counts = np.unique(sums + 1j * sizes, return_counts=True)
-    few = len(units) * 16 <= n
-    width = len(units) if few else n
-    means = [_few(units, counts, take, rng) if few else _many(sums, sizes, take, rng) for take in _takes(draws, width)]
-    return np.concatenate(means)
-
-
-def _takes(draws: int, width: int) -> list[int]:
-    step = max(1, BLOCK // width)
-    return [min(step, draws - first) for first in range(0, draws, step)]
-
-
-def _few(units: NDArray[np.complex128], counts: I64, draws: int, rng: np.random.Generator) -> F64:
-    total = rng.multinomial(counts.sum(), counts / counts.sum(), size=draws) @ units
-    return np.asarray(total.real / total.imag)
-
-
-def _many(sums: F64, sizes: F64, draws: int, rng: np.random.Generator) -> F64:
-    drawn = rng.integers(len(sums), size=(draws, len(sums)), dtype=np.int32)
     equal = sizes.min() == sizes.max()
-    total = sizes.sum() if equal else sizes[drawn].sum(axis=1)
-    return np.asarray(sums[drawn].sum(axis=1) / total)
+    units, counts = np.unique(sums if equal else sums + 1j * sizes, return_counts=True)
+    common = counts >= COMMON
+    rest = np.repeat(units[~common], counts[~common])
+    chances = np.append(counts[common], len(rest)) / len(sums)
+    step = max(1, BLOCK // (len(chances) + len(rest)))
+    totals = np.empty(draws, dtype=units.dtype)
+    for first in range(0, draws, step):
+        times = rng.multinomial(len(sums), chances, size=min(step, draws - first))
+        totals[first : first + step] = times[:, :-1] @ units[common] + _sums_of_draws(rest, times[:, -1], rng)
+    return np.asarray(totals / sizes.sum() if equal else totals.real / totals.imag)
+
+
+def _sums_of_draws(units: Units, times: I64, rng: np.random.Generator) -> Units:
+    """For each count in `times`, the sum of so many units drawn with replacement."""
+    sums = np.zeros(len(times), dtype=units.dtype)
+    some = times > 0
+    if some.any():
+        drawn = units[rng.integers(len(units), size=times.sum(), dtype=np.int32)]
+        sums[some] = np.add.reduceat(drawn, np.cumsum(times[some]) - times[some])
+    return sums

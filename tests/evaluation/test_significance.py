@@ -42,6 +42,21 @@ def test_same_seed_same_interval() -> None:
     assert sig.customer_interval(values, seed=5) != sig.customer_interval(values, seed=6)
 
 
+@pytest.mark.parametrize("zeros", [0.0, 0.7, 1.0])
+def test_drawing_common_values_together_keeps_the_spread(zeros: float) -> None:
+    rng = np.random.default_rng(8)
+    n = 900
+    sums = np.where(rng.random(n) < zeros, 1.0 * (rng.random(n) < 0.3), rng.gamma(2, size=n))
+    sizes = 1.0 + rng.integers(3, size=n)
+    even = sig._resample(sums, np.full(n, 2.0), draws=6000, seed=1)
+    assert even.mean() == pytest.approx(sums.mean() / 2, rel=0.01)
+    assert even.std() == pytest.approx(sums.std() / 2 / np.sqrt(n), rel=0.05)
+    uneven = sig._resample(sums, sizes, draws=6000, seed=1)
+    ratio = sums.sum() / sizes.sum()
+    assert uneven.mean() == pytest.approx(ratio, rel=0.01)
+    assert uneven.std() == pytest.approx((sums - ratio * sizes).std() / sizes.mean() / np.sqrt(n), rel=0.05)
+
+
 def test_blocks_do_not_change_the_number_of_draws(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sig, "BLOCK", 1000)
     assert len(sig._resample(np.arange(130.0), np.ones(130), draws=25, seed=0)) == 25
