@@ -254,7 +254,7 @@ def _explain(error: ValidationError, where: str) -> str:
     sentences = []
     for problem in error.errors():
         path = [str(part) for part in problem["loc"]]
-        text = f"{where}: [{'.'.join(path)}] {problem['msg'].lower()}"
+        text = f"{where}: [{'.'.join(path)}] {problem['msg'].removeprefix('Value error, ')}"
         if problem["type"] == "extra_forbidden":
             near = difflib.get_close_matches(path[-1], _keys_near(path), 1)
             text = f"{where}: unknown key {'.'.join(path)}" + (f"; did you mean {near[0]!r}?" if near else "")

@@ -1,0 +1,69 @@
+"""recsys.toml: frozen, unknown keys refused with the nearest name, the environment on top."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from recsys.config import load, parse
+from recsys.errors import ConfigError
+
+
+def write(folder: Path, text: str) -> Path:
+    file = folder / "recsys.toml"
+    file.write_text(text)
+    return file
+
+
+def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
+    settings = load(write(tmp_path, 'runtime = "run"\n[orders]\npath = "a/o.csv"\n'))
+    assert settings.lake_folder == (tmp_path / "run" / "lake").resolve()
+    assert settings.file("a/o.csv") == str((tmp_path / "a" / "o.csv").resolve())
+    assert settings.file("s3://bucket/x") == "s3://bucket/x"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[shop]\nnmae = 'x'", "did you mean 'name'"),
+        ("[contest]\ndays = 0", "contest.days"),
+        ("[shop]\ntimezone = 'Europe/Berlni'", "Europe/Berlin"),
+        ("[shop]\nname = 'A B'", "shop.name"),
+        ("[orders]\npath = 'a'\nurl = 'b'", "either path or url"),
+        ("[shop", "not TOML"),
+    ],
+)
+def test_what_is_wrong_is_named(tmp_path: Path, text: str, words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        load(write(tmp_path, text))
+
+
+def test_a_missing_file_says_how_to_make_one(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="recsys init"):
+        load(tmp_path / "nowhere.toml")
+
+
+def test_the_environment_overrides(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RECSYS_NIGHT__SEED", "7")
+    monkeypatch.setenv("RECSYS_TRACKING__URL", "http://mlflow:5000")
+    monkeypatch.setenv("RECSYS_CONFIG", str(write(tmp_path, "[night]\nseed = 1\n")))
+    settings = load()
+    assert (settings.night.seed, settings.tracking.url) == (7, "http://mlflow:5000")
+
+
+def test_a_contender_keeps_its_familys_settings() -> None:
+    settings = parse(
+        {"contenders": {"a": {"family": "als", "dimension": 8}, "b": {"family": "ease", "enabled": False}}}
+    )
+    assert settings.contenders["a"].settings == {"dimension": 8}
+    assert list(settings.entered()) == ["a"]
+
+
+def test_the_shops_of_the_repository_load() -> None:
+    from recsys.models import catalog
+
+    for file in sorted((Path(__file__).parents[1] / "shops").glob("*/recsys.toml")):
+        settings = load(file)
+        for contender in settings.entered().values():
+            catalog.build(contender.family, contender.settings)
