@@ -135,12 +135,10 @@ def _active(book: Book, run: str) -> Iterator[None]:
     """MLflow's log_model knows only the run and the address that are set for the whole process."""
     import mlflow
 
-    before = mlflow.get_tracking_uri(), mlflow.get_registry_uri()
+    before = mlflow.get_tracking_uri()
     mlflow.set_tracking_uri(book.uri)
-    mlflow.set_registry_uri(book.uri)
     try:
         with mlflow.start_run(run_id=run):
             yield
     finally:
-        mlflow.set_tracking_uri(before[0])
-        mlflow.set_registry_uri(before[1])
+        mlflow.set_tracking_uri(before)

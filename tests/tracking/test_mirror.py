@@ -1,0 +1,250 @@
+"""A night in MLflow: once, with everything; and not at all, within seconds, when MLflow is away."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from recsys import publication
+from recsys.config import Settings
+from recsys.errors import ServiceError
+from recsys.tracking import connect, mirror, replay
+from tests.tracking import world
+
+MOST = 10.0  # seconds a night may lose to a broken MLflow
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[Settings, Any, dict[str, Any]]:
+    """A night mirrored into a local store: settings, client, what mirror said."""
+    import mlflow
+
+    one = world.settings(tmp_path_factory.mktemp("tracking"))
+    lake, night = world.whole_night(one)
+    return one, mlflow.MlflowClient(connect.address(one), connect.address(one)), mirror(one, lake, *night)
+
+
+Told = tuple[Settings, Any, dict[str, Any]]
+
+
+@pytest.mark.slow
+def test_runs_are_flat_and_carry_their_tags(told: Told) -> None:
+    _, client, said = told
+    assert (said["status"], said["version"]) == ("ok", "1")
+    found = {r.info.run_name: r for r in client.search_runs([said["experiment"]])}
+    assert set(found) == {"ease", "als_small", "lightfm_warp", "night 2011-12-08"}
+    assert not any("mlflow.parentRunId" in run.data.tags for run in found.values())
+    tags = found["ease"].data.tags
+    assert (tags["contender"], tags["family"], tags["night"]) == ("ease", "ease", "2011-12-08")
+    assert (tags["airflow_run"], tags["dataset_digest"], tags["git_commit"]) == ("manual__8", "e" * 64, "c0ffee")
+    assert (tags["role"], found["als_small"].data.tags["role"]) == ("champion", "challenger")
+    assert found["ease"].data.params == {
+        "family": "ease",
+        "as_of": "2011-12-08",
+        "seed": "7",
+        "factors": "16",
+        "loss": "warp",
+    }
+    assert (found["lightfm_warp"].info.status, found["lightfm_warp"].data.tags["status"]) == ("FAILED", "failed")
+    assert found["ease"].inputs.dataset_inputs[0].dataset.digest == "e" * 36
+
+
+@pytest.mark.slow
+def test_losses_have_a_step_per_epoch(told: Told) -> None:
+    _, client, said = told
+    history = client.get_metric_history(said["runs"]["ease"], "train/loss")
+    assert sorted((m.step, m.value) for m in history) == [(0, 0.7), (1, 0.4)]
+
+
+@pytest.mark.slow
+def test_the_summary_has_table_plot_and_decision(told: Told) -> None:
+    _, client, said = told
+    assert {a.path for a in client.list_artifacts(said["summary"])} == {
+        "decision.json",
+        "leaderboard.json",
+        "leaderboard.png",
+    }
+
+
+@pytest.mark.slow
+def test_the_champion_is_served_from_plain_arrays(told: Told) -> None:
+    import mlflow
+
+    one, client, _ = told
+    version = client.get_model_version_by_alias("recsys-corner", "champion")
+    assert (version.tags["generation"], version.tags["contender"]) == ("gen-000001", "ease")
+    assert version.tags["reasons"] == "ease is best."
+    mlflow.set_tracking_uri(connect.address(one))
+    folder = Path(mlflow.artifacts.download_artifacts("models:/recsys-corner@champion"))
+    assert not [f for f in folder.rglob("*") if f.suffix in (".pkl", ".pickle")]
+    model = mlflow.pyfunc.load_model("models:/recsys-corner@champion")
+    assert model.metadata.signature.inputs is not None
+    assert model.predict(["bob", "alice", "stranger"]) == [world.LISTS["bob"], world.LISTS["alice"], ["poster"]]
+
+
+@pytest.mark.slow
+def test_twice_is_once(told: Told) -> None:
+    one, client, said = told
+    lake = world.lake_of(one)
+    records = [world.record(lake, "ease", 0.2), world.record(lake, "als_small", 0.1), world.failed("lightfm_warp")]
+    published = {"generation": "gen-000001", "champion": "ease"}
+    again = mirror(one, lake, world.night(), records, world.decision("ease", records), published)
+    assert (again["runs"], again["summary"], again["version"]) == (said["runs"], said["summary"], said["version"])
+    assert len(client.search_runs([said["experiment"]])) == 4
+
+
+@pytest.mark.slow
+def test_a_half_written_run_is_written_anew(told: Told, tmp_path: Path) -> None:
+    one, client, said = told
+    night = {**world.night(), "key": "half"}
+    half = client.create_run(said["experiment"], tags={"night_key": "half", "contender": "ease"}).info.run_id
+    lake = world.lake_of(one)
+    again = mirror(one, lake, night, [world.record(lake, "ease", 0.2)], world.decision("ease", []), {})
+    assert again["runs"]["ease"] != half
+    assert client.get_run(half).info.lifecycle_stage == "deleted"
+
+
+@pytest.mark.slow
+def test_a_spooled_night_is_sent_later_and_the_alias_follows_what_is_served(tmp_path: Path) -> None:
+    """Nothing lost, nothing doubled, and a rollback moves the alias back."""
+    import mlflow
+
+    away = world.settings(tmp_path, f"http://127.0.0.1:{_closed_port()}")
+    lake, first = world.whole_night(away, "ease", 7)
+    assert mirror(away, lake, *first)["status"] == "spooled"
+    here = world.settings(tmp_path)
+    _, second = world.whole_night(here, "als_small", 8)
+    said = mirror(here, lake, *second)
+    assert (said["status"], said["replayed"]) == ("ok", 1)
+    assert not list((here.runtime_folder / "spool").glob("*.json"))
+    client = mlflow.MlflowClient(connect.address(here), connect.address(here))
+    assert len(client.search_runs([said["experiment"]])) == 8
+
+    def aliased(alias: str) -> str:
+        return str(client.get_model_version_by_alias("recsys-corner", alias).tags["generation"])
+
+    assert aliased("champion") == "gen-000002"
+    publication.rollback(lake, "worse")
+    mirror(here, lake, *second)
+    assert (aliased("champion"), aliased("previous")) == ("gen-000001", "gen-000002")
+
+
+def test_nobody_listens(tmp_path: Path) -> None:
+    one = world.settings(tmp_path, f"http://127.0.0.1:{_closed_port()}")
+    lake, night = world.whole_night(one)
+    began = time.monotonic()
+    for _ in range(2):  # the second try replaces the first
+        said = mirror(one, lake, *night)
+    assert time.monotonic() - began < 2 * MOST
+    assert (said["status"], said["version"]) == ("spooled", None)
+    assert "published all the same" in said["note"]
+    spooled = list((one.runtime_folder / "spool").glob("*.json"))
+    assert [str(file) for file in spooled] == [said["spooled"]]
+    assert json.loads(spooled[0].read_text())["night"] == world.night()
+    assert replay(one, lake) == 0
+
+
+def hang(handler: BaseHTTPRequestHandler) -> None:
+    time.sleep(30)
+
+
+def error(handler: BaseHTTPRequestHandler) -> None:
+    handler.send_error(500)
+
+
+def reset(handler: BaseHTTPRequestHandler) -> None:
+    handler.connection.shutdown(socket.SHUT_RDWR)
+
+
+def truncated(handler: BaseHTTPRequestHandler) -> None:
+    handler.send_response(200)
+    handler.send_header("Content-Type", "application/json")
+    handler.send_header("Content-Length", "100")
+    handler.end_headers()
+    handler.wfile.write(b'{"experiment": {"exp')
+
+
+@pytest.fixture
+def broken() -> Iterator[Callable[..., str]]:
+    """Start a server that says it is well and then misbehaves; returns its address."""
+    running: list[ThreadingHTTPServer] = []
+
+    def start(fault: Callable[[BaseHTTPRequestHandler], None], ill: bool = False) -> str:
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                if self.path == "/health" and not ill:
+                    self.send_response(200)
+                    self.send_header("Content-Length", "2")
+                    self.end_headers()
+                    self.wfile.write(b"OK")
+                else:
+                    fault(self)
+
+            do_POST = do_GET  # noqa: N815
+
+            def log_message(self, *told: object) -> None:
+                pass
+
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        server.daemon_threads = True
+        server.block_on_close = False
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        running.append(server)
+        return f"http://127.0.0.1:{server.server_address[1]}"
+
+    yield start
+    for server in running:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", [hang, error, reset, truncated])
+def test_a_server_that_misbehaves_costs_ten_seconds_at_most(
+    tmp_path: Path, broken: Callable[..., str], fault: Callable[[BaseHTTPRequestHandler], None]
+) -> None:
+    import mlflow  # its import is not the server's fault
+
+    assert mlflow.__version__
+    one = world.settings(tmp_path, broken(fault))
+    lake, night = world.whole_night(one)
+    began = time.monotonic()
+    assert mirror(one, lake, *night)["status"] == "spooled"
+    assert time.monotonic() - began < MOST
+
+
+def test_a_server_that_hangs_is_found_out_by_the_probe(tmp_path: Path, broken: Callable[..., str]) -> None:
+    one = world.settings(tmp_path, broken(hang, ill=True))
+    lake, night = world.whole_night(one)
+    began = time.monotonic()
+    assert mirror(one, lake, *night)["status"] == "spooled"
+    assert time.monotonic() - began < MOST
+
+
+def test_a_damaged_spool_file_is_left_for_a_person(tmp_path: Path) -> None:
+    one = world.settings(tmp_path)
+    (one.runtime_folder / "spool").mkdir(parents=True)
+    (one.runtime_folder / "spool" / "2011-12-07-x.json").write_text("{")
+    assert replay(one, world.lake_of(one)) == 0
+
+
+def test_work_that_takes_too_long_is_left_behind() -> None:
+    assert connect.within(5, lambda: 3) == 3
+    with pytest.raises(ServiceError, match="too slow"):
+        connect.within(0.1, lambda: time.sleep(5))
+    with pytest.raises(KeyError):
+        connect.within(5, lambda: {}["x"])
+
+
+def _closed_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
