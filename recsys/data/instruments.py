@@ -85,6 +85,14 @@ def nest_counts(nests: I32, market: I32) -> Columns:
     return Columns(("log_nest_count",), np.log(np.bincount(pair)[pair].astype(np.float64))[:, None])
 
 
+def nest_rivals(values: F64, name: str, nests: I32, market: I32) -> Columns:
+    """Mean of a cost shifter over the other products of the nest: moves the share within the nest, not its tastes."""
+    pair = _codes(market, nests)
+    count = np.bincount(pair)[pair] - 1
+    others = np.where(count > 0, (np.bincount(pair, values)[pair] - values) / np.maximum(count, 1), np.nan)
+    return Columns((f"nest_rival_{name}",), _filled(others)[:, None])
+
+
 def policy_shock(period: I32, active: F64, exposure: F64) -> Columns:
     """A rule of the marketplace (fee, free-shipping threshold) by how much it touches a product.
 

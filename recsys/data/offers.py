@@ -8,6 +8,7 @@ last one.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -16,13 +17,15 @@ import numpy as np
 from recsys.config import Markets
 from recsys.contract import F64, I32, Dataset, Index, Offers, Space
 from recsys.data.cells import Cells, offered_cells, pool
-from recsys.data.instruments import Columns, blp_sums, cost_shifters, hausman, nest_counts
+from recsys.data.instruments import Columns, blp_sums, cost_shifters, hausman, nest_counts, nest_rivals
 from recsys.data.markets import market_sizes, with_market
 from recsys.data.panel_report import Account, DataReport, data_report
 from recsys.errors import EmptyError
 
 if TYPE_CHECKING:
     import polars as pl
+
+MAX_CATEGORIES = 30
 
 
 @dataclass(frozen=True)
@@ -118,7 +121,7 @@ def _offers(cells: Cells, composites: pl.DataFrame, sizes: pl.DataFrame, space: 
     categories = Index.of(table["category"].unique())
     nests = categories.rows(table["category"])
     firm = space.sellers.rows(table["seller"])
-    names = tuple(c for c in ("retail_price", "retail_units") if c in table.columns)
+    names, attributes = _attributes(table)
     cost = _column(table, "cost")
     offers = Offers(
         alternatives=alternatives,
@@ -128,7 +131,7 @@ def _offers(cells: Cells, composites: pl.DataFrame, sizes: pl.DataFrame, space: 
         price=table["price"].to_numpy().astype(np.float64),
         firm=firm,
         size=size,
-        attributes=table.select(names).to_numpy().astype(np.float64) if names else np.empty((len(table), 0)),
+        attributes=attributes,
         attribute_names=names,
         cost=cost,
         units=units,
@@ -152,7 +155,21 @@ def _instruments(offers: Offers, table: pl.DataFrame) -> Columns:
         found = found.joined(cost_shifters(offers.cost))
     if offers.nests is not None and len(np.unique(offers.nests)) > 1:
         found = found.joined(nest_counts(offers.nests, offers.market))
+        if offers.cost is not None:
+            found = found.joined(nest_rivals(offers.cost, "cost", offers.nests, offers.market))
     return found.joined(blp_sums(np.empty((len(table), 0)), (), offers.market, offers.firm))
+
+
+def _attributes(table: pl.DataFrame) -> tuple[tuple[str, ...], F64]:
+    """Retail price and units, and `category:name` (1 or 0) of the largest categories, the formulas' words for them."""
+    import polars as pl
+
+    counts = table.filter(pl.col("category") != "").group_by("category").agg(pl.col("units").sum())
+    largest = counts.sort(["units", "category"], descending=[True, False])["category"][:MAX_CATEGORIES].sort().to_list()
+    columns = {"retail_price": table["retail_price"], "retail_units": table["retail_units"]}
+    if len(counts) > 1:
+        columns |= {"category:" + re.sub(r"\W+", "_", c): table["category"] == c for c in largest}
+    return tuple(columns), np.column_stack([c.to_numpy().astype(np.float64) for c in columns.values()])
 
 
 def _column(table: pl.DataFrame, name: str) -> F64 | None:

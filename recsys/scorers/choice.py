@@ -67,8 +67,8 @@ class ChoiceScorer:
         """float32[n, m or len(products)] probabilities; a row without any offered set is all NaN."""
         wanted = np.arange(len(self.space.products), dtype=np.int32) if products is None else products
         scores = np.full((len(queries), len(wanted)), np.nan, dtype=np.float32)
-        offers = queries.offers or self.offers
-        asked = self._markets_of(queries, offers)
+        offers = queries.offers
+        asked = self._markets_of(queries)
         history = self._own_markets(queries)
         for market in np.unique(asked[asked >= 0]):
             of = np.flatnonzero(asked == market)
@@ -78,20 +78,20 @@ class ChoiceScorer:
                 choice, group = self._market(at, int(market), int(segment), offers)
                 weight = self.weights(history.take(rows.astype(np.int32)), group)
                 chance = weight @ choice.probabilities()
-                scores[rows] = self._per_product(chance, at, offers, wanted)
+                scores[rows] = self._per_product(chance, at, offers or self.offers, wanted)
         return scores
 
     def market(self, market: int, offers: Offers | None = None, segment: int = -1) -> MarketChoice:
-        """What the visitors of a market choose between; of a market of the fit, its own unobserved quality included.
+        """What the visitors of a market choose between.
 
-        `market` is a row of the offers' markets; `segment` is needed for offers made after the fit only.
+        Without offers: a market of the fit (a row of the space's markets), its own unobserved quality included. With
+        offers: a row of their markets, in a segment of the space, at the expected quality.
         """
-        offers = offers or self.offers
         return self._market(self.rows_of(market, offers), market, segment, offers)[0]
 
     def rows_of(self, market: int, offers: Offers | None = None) -> I32:
         """Rows of a market in the offers (the fit's own by default), in their order."""
-        if offers is None or offers is self.offers:
+        if offers is None:
             order, start = self._by_market
             return order[start[market] : start[market + 1]] if market < len(start) - 1 else order[:0]
         return np.flatnonzero(offers.market == market).astype(np.int32)
@@ -128,10 +128,11 @@ class ChoiceScorer:
         chance = self.market(market).probabilities()[:, column[offered]]
         np.add.at(log_weight, owner[offered], self.history_weight * np.log(np.maximum(chance, 1e-300)).T)
 
-    def _market(self, rows: I32, market: int, segment: int, offers: Offers) -> tuple[MarketChoice, int]:
-        own = offers is self.offers
-        group = int(self.tastes.group[market] if own else self.tastes.segment[segment])
-        delta = self.utility.delta[rows] if own else self.mean_utility(offers, rows, segment)
+    def _market(self, rows: I32, market: int, segment: int, offers: Offers | None) -> tuple[MarketChoice, int]:
+        if offers is None:
+            group, delta, offers = int(self.tastes.group[market]), self.utility.delta[rows], self.offers
+        else:
+            group, delta = int(self.tastes.segment[segment]), self.mean_utility(offers, rows, segment)
         columns = {k: v[rows] for k, v in columns_of(offers).items()}
         x = terms.design(self.tastes.terms, columns, len(rows))
         taste = self.tastes.value[group]
@@ -151,14 +152,15 @@ class ChoiceScorer:
             return np.full(len(taste), mean)
         return np.asarray(mean + taste[:, self.tastes.terms.index(terms.PRICE)])
 
-    def _markets_of(self, queries: Queries, offers: Offers) -> I32:
+    def _markets_of(self, queries: Queries) -> I32:
         """Market each query is answered in: its own where the offers have it, else its segment's latest."""
+        offers = queries.offers or self.offers
         offered = np.unique(offers.market)
         own = np.full(len(queries), -1, dtype=np.int32) if queries.market is None else queries.market
         if not len(offered):
             return np.full(len(queries), -1, dtype=np.int32)
         names = queries.space.markets
-        if offers is self.offers and names is not self.space.markets:
+        if queries.offers is None:
             own = _moved(own, names.map_to(self.space.markets))
             names = self.space.markets
         latest = latest_market(offered, names, self.space.segments)

@@ -49,5 +49,9 @@ def test_nest_counts_and_policy() -> None:
     nests = np.array([0, 0, 1, 1, 1], dtype=np.int32)
     z = instruments.nest_counts(nests, MARKET).values[:, 0]
     np.testing.assert_allclose(z, np.log([2, 2, 1, 2, 2]))
+    cost = np.array([1.0, 2.0, 5.0, 3.0, 7.0])
+    rivals = instruments.nest_rivals(cost, "cost", nests, MARKET)
+    assert rivals.names == ("nest_rival_cost",)
+    np.testing.assert_allclose(rivals.values[:, 0], [2, 1, 3.25, 7, 3])  # alone in its nest: the mean of the column
     shock = instruments.policy_shock(np.array([0, 1], np.int32), np.array([0.0, 5.0]), np.array([2.0, 3.0]))
     np.testing.assert_allclose(shock.values[:, 0], [0.0, 15.0])

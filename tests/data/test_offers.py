@@ -105,7 +105,7 @@ def test_bulk_lines_can_stay_and_are_shown_apart() -> None:
     assert o.units[row] == 53.0
     assert o.price[row] == pytest.approx((3 * 9 + 50 * 6) / 53)
     retail = dict(zip(o.attribute_names, o.attributes[row][0], strict=True))
-    assert retail == {"retail_price": 9.0, "retail_units": 3.0}
+    assert retail == {"retail_price": 9.0, "retail_units": 3.0, "category:cup": 1.0, "category:hat": 0.0}
 
 
 def test_a_listing_says_what_was_offered_at_what_price_and_cost() -> None:
