@@ -84,10 +84,9 @@ class Client:
 
 def ensure_pool(client: Client, name: str, slots: int) -> None:
     """Create the pool or set its size: tasks of a missing pool wait for ever."""
-    body = {"name": name, "slots": slots, "description": "Fits at once"}
-    if not client.ask("POST", "/api/v2/pools", body, accept=(409,)):
-        change = {"pool": name, "slots": slots}
-        client.ask("PATCH", f"/api/v2/pools/{name}", change, params={"update_mask": "slots"})
+    pool = {"slots": slots, "description": "Fits at once", "include_deferred": False}
+    if not client.ask("POST", "/api/v2/pools", {"name": name, **pool}, accept=(409,)):
+        client.ask("PATCH", f"/api/v2/pools/{name}", {"pool": name, **pool})
 
 
 def wait_for_dag(client: Client, seconds: float) -> None:
