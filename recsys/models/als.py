@@ -29,7 +29,7 @@ class Als:
     alpha: Annotated[float, Range(1e-6, 1e6)] = 8.0
     sweeps: Annotated[int, Range(1, 1000)] = 15
     weighting: Weighting = "binary"
-    half_life_days: Annotated[float, Range(0.01, 1e5)] | None = None
+    half_life_days: Annotated[float, Range(0.01, 1e5)] | None = 180.0
     threads: Annotated[int, Range(1, 256)] = 1  # more than 1 is faster and not bit-equal from run to run
     memory_mb: Annotated[int, Range(1)] = 8192
 

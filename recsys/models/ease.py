@@ -26,7 +26,7 @@ class Ease:
 
     regularisation: Annotated[float, Range(1e-6, 1e9)] | None = None  # None: see `default_regularisation`
     weighting: Weighting = "binary"
-    half_life_days: Annotated[float, Range(0.01, 1e5)] | None = None
+    half_life_days: Annotated[float, Range(0.01, 1e5)] | None = 180.0
     memory_mb: Annotated[int, Range(1)] = 4096
 
     def fit(self, data: Dataset, run: Run) -> Fitted:
@@ -47,8 +47,8 @@ class Ease:
 
 
 def default_regularisation(x: Rows) -> float:
-    """Four times the mean purchases per product."""
-    return 4.0 * float(x.nnz / x.shape[1])
+    """Four times the mean diagonal of X'X: with binary purchases four times the mean buyers per product."""
+    return 4.0 * float(x.multiply(x).sum() / x.shape[1])
 
 
 def solve(x: Rows, regularisation: float) -> F32:

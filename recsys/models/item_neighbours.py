@@ -28,6 +28,7 @@ POWERS: dict[str, tuple[float, float, float]] = {
     "bm25": (0.0, 0.0, 0.0),
 }
 BM25_K1, BM25_B = 1.2, 0.75
+MOST_ALIKE = 10  # products a product borrows from
 BLOCK_CELLS = 4_000_000  # similarities held at once
 
 
@@ -48,7 +49,7 @@ class ItemNeighbours:
     powers: tuple[Power, Power, Power] | None = None  # (a, b, g) in place of the similarity's own
     attribute_weight: Annotated[float, Range(0, 1e6)] = 1.0
     weighting: Weighting = "binary"
-    half_life_days: Annotated[float, Range(0.01, 1e5)] | None = None
+    half_life_days: Annotated[float, Range(0.01, 1e5)] | None = 180.0
 
     def fit(self, data: Dataset, run: Run) -> Fitted:
         """Raises FitError when no known customer bought anything, or at the deadline."""
@@ -124,7 +125,9 @@ def _unit(attributes: Rows) -> Rows:
 
 def _borrow(block: F32, looks: F32, purchases: I64, weight: float) -> None:
     """Mix in the attribute similarity in place: all of it for a product never sold, little for one sold often."""
-    typical = float(block.max(axis=1).mean()) or 1.0  # the two are on one scale where products are well known
+    strength = block.max(axis=1)  # of the nearest neighbour, on average over purchases: rare products' are extreme
+    typical = float(purchases @ strength / max(purchases.sum(), 1)) or 1.0
     share = (weight / (purchases + weight))[:, None].astype(np.float32)
+    alike = strongest(looks**3, MOST_ALIKE).toarray()  # many weak resemblances would outweigh real purchases
     block *= 1 - share
-    block += share * np.float32(typical) * looks
+    block += share * np.float32(typical) * alike

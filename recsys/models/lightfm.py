@@ -30,16 +30,16 @@ class Lightfm:
 
     loss: Loss = "warp"
     dimension: Annotated[int, Range(1, 2048)] = 64
-    epochs: Annotated[int, Range(1, 10_000)] = 30
+    epochs: Annotated[int, Range(1, 10_000)] = 15
     learning_rate: Annotated[float, Range(1e-6, 10)] | None = 0.05  # of adagrad; None: adadelta, which sets its own
     regularisation: Annotated[float, Range(0, 1)] = 0.0
     samples: Annotated[int, Range(1, 1000)] | None = None  # logistic: negatives per purchase; WARP, k-OS: tries
-    features: bool = True  # False: identities alone
+    side_features: bool = True  # False: identities alone
     threads: Annotated[int, Range(1, 256)] = 1  # more than 1 (Hogwild) is faster and never the same twice
 
     def fit(self, data: Dataset, run: Run) -> Fitted:
         """Raises FitError on NaN in features or parameters, the deadline, or fewer than two products sold."""
-        given = training(data, self.features)
+        given = training(data, self.side_features)
         if len(given.sold) < 2:
             raise FitError("lightfm", got=f"{len(given.sold)} product sold", wanted="at least 2 to tell apart")
         start = run.start if run.start is not None and int(run.start["as_of"][0]) <= data.as_of else None

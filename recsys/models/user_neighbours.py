@@ -31,7 +31,7 @@ class UserNeighbours:
     powers: tuple[Power, Power, Power] = (0.5, 0.8, 0.15)
     sharpness: Annotated[float, Range(0.1, 10)] = 2.0
     weighting: Weighting = "binary"
-    half_life_days: Annotated[float, Range(0.01, 1e5)] | None = None
+    half_life_days: Annotated[float, Range(0.01, 1e5)] | None = 180.0
 
     def fit(self, data: Dataset, run: Run) -> Fitted:
         """Raises FitError when no known customer bought anything."""

@@ -24,6 +24,7 @@ class Case:
     warm: bool = False  # starts from last night's state
     reads_history: bool = False  # so somebody unknown with a history gets an own list
     parts: bool = False
+    most_settings: int = 8
 
 
 CASES: dict[str, Case] = {
@@ -35,8 +36,19 @@ CASES: dict[str, Case] = {
     "ease": Case({"regularisation": 5.0}, reads_history=True),
     "als": Case({"dimension": 4, "regularisation": 1.0, "alpha": 4.0}, iterates=True, warm=True, reads_history=True),
     "lightfm": Case({"dimension": 6, "epochs": 40}, iterates=True, warm=True),
-    "factorization_machine": Case({}, iterates=True, warm=True, reads_history=True),
-    "two_tower": Case({}, iterates=True, warm=True, reads_history=True),
+    "factorization_machine": Case(
+        {"dimension": 8, "epochs": 60, "learning_rate": 0.03, "dropout": 0.0},
+        iterates=True,
+        warm=True,
+        reads_history=True,
+    ),
+    "two_tower": Case(
+        {"dimension": 8, "epochs": 60, "learning_rates": (0.03, 0.03)},
+        iterates=True,
+        warm=True,
+        reads_history=True,
+        most_settings=10,  # two towers, each with its own depth, width and rate
+    ),
     "blend": Case(reads_history=True, parts=True),
 }
 # Choice models learn from offers in markets, not from these worlds; their suite is tests/models/test_choice*.py.

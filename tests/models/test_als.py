@@ -14,7 +14,7 @@ def test_scores_equal_the_library_s_own_fold_in() -> None:
 
     data, _ = worlds.planted(u=50, m=23, per_customer=6)
     x = data.events.seen(23)
-    fitted = Als(dimension=5, regularisation=2.0, alpha=7.0, sweeps=6).fit(data, Run(seed=4))
+    fitted = Als(dimension=5, regularisation=2.0, alpha=7.0, sweeps=6, half_life_days=None).fit(data, Run(seed=4))
     model = AlternatingLeastSquares(5, 2.0, 7.0, iterations=6, num_threads=1, random_state=4)
     model.fit(x, show_progress=False)
     np.testing.assert_array_equal(fitted.state["product_vectors"], model.item_factors)

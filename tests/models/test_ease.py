@@ -40,8 +40,9 @@ def test_a_catalogue_it_cannot_hold_is_refused_before_the_fit() -> None:
 def test_the_default_follows_the_purchases_per_product() -> None:
     small, large = worlds.dataset([[0, 1], [1]], 3), worlds.dataset([[0, 1, 2]] * 50, 3)
     assert default_regularisation(large.events.seen(3)) > default_regularisation(small.events.seen(3))
-    report = Ease().fit(large, Run()).report
-    assert report["regularisation"] == default_regularisation(large.events.seen(3))
+    assert default_regularisation(large.events.seen(3)) == 4 * 50
+    report = Ease(half_life_days=None).fit(large, Run()).report
+    assert report["regularisation"] == 4 * 50
 
 
 def test_recent_purchases_can_count_more() -> None:
@@ -49,7 +50,7 @@ def test_recent_purchases_can_count_more() -> None:
     queries = worlds.queries(data, [-1], history=[[0]])
     scores = Ease(half_life_days=30.0, regularisation=1.0).fit(data, Run()).scorer.score(queries)[0]
     assert scores[1] > scores[2]
-    flat = Ease(regularisation=1.0).fit(data, Run()).scorer.score(queries)[0]
+    flat = Ease(half_life_days=None, regularisation=1.0).fit(data, Run()).scorer.score(queries)[0]
     assert flat[1] == pytest.approx(flat[2])
 
 

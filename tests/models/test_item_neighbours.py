@@ -29,7 +29,7 @@ def test_cosine_by_hand() -> None:
 def test_powers_and_shrinkage_by_hand() -> None:
     """History product 0 (3 buyers), scored product 1 (2 buyers), shared by customers with 2 and 3 purchases."""
     data = worlds.dataset([[0, 1], [0, 1, 2], [0, 3]], 4)
-    weights = dense(ItemNeighbours("cosine", powers=(0.8, 0.4, 1.0), shrinkage=2.0), data)
+    weights = dense(ItemNeighbours("cosine", powers=(0.8, 0.4, 1.0), shrinkage=2.0, half_life_days=None), data)
     assert weights[0, 1] == pytest.approx((1 / 2 + 1 / 3) / (3**0.8 * 2**0.4 + 2), rel=1e-5)
     assert weights[1, 0] == pytest.approx((1 / 2 + 1 / 3) / (2**0.8 * 3**0.4 + 2), rel=1e-5)
 

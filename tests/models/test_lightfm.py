@@ -41,7 +41,7 @@ def test_a_new_product_with_known_features_gets_a_vector() -> None:
     assert np.isfinite(scores[:, 15]).all()
     assert (scores[1::2, 15] > scores[1::2, 14]).all()
     assert (scores[0::2, 14] > scores[0::2, 15]).all()
-    without = Lightfm(dimension=4, epochs=2, features=False).fit(data, Run()).scorer
+    without = Lightfm(dimension=4, epochs=2, side_features=False).fit(data, Run()).scorer
     assert np.isnan(without.score(worlds.queries(data))[:, [14, 15]]).all()
     assert len(without.inputs) == 0
 
@@ -94,7 +94,7 @@ def test_no_setting_is_ignored() -> None:
 def test_the_training_auc_rises() -> None:
     seen: list[float] = []
     run = Run(log=lambda step, **numbers: seen.append(numbers["train_auc"]))
-    Lightfm(epochs=12, features=False).fit(worlds.checkerboard(), run)
+    Lightfm(epochs=12, side_features=False).fit(worlds.checkerboard(), run)
     assert len(seen) == 12
     assert seen[-1] > 0.95
     assert seen[0] < 0.6

@@ -10,7 +10,9 @@ from tests import worlds
 def test_cosine_by_hand() -> None:
     """powers (0, .5, 0) and sharpness 1 are cosine, but for the length of who asks."""
     data = worlds.dataset([[0, 1], [0, 1, 2], [1, 3, 4, 2], [4]], 5)
-    scorer = UserNeighbours(neighbours=3, powers=(0.0, 0.5, 0.0), sharpness=1.0).fit(data, Run()).scorer
+    scorer = (
+        UserNeighbours(neighbours=3, powers=(0.0, 0.5, 0.0), sharpness=1.0, half_life_days=None).fit(data, Run()).scorer
+    )
     scores = scorer.score(worlds.queries(data, [0]))
     near, far = 2 / np.sqrt(3), 1 / np.sqrt(4)
     np.testing.assert_allclose(scores, [[near, near + far, near + far, far, far]], rtol=1e-6)
@@ -30,7 +32,7 @@ def test_the_textbook_shop() -> None:
 def test_powers_and_sharpness_by_hand() -> None:
     """Customers 0 and 1 share product 0 (3 buyers); customer 1 has 2 purchases; product 2 has 1 buyer."""
     data = worlds.dataset([[0, 1], [0, 2], [0]], 4)
-    scorer = UserNeighbours(powers=(0.5, 0.8, 0.3), sharpness=2.0).fit(data, Run()).scorer
+    scorer = UserNeighbours(powers=(0.5, 0.8, 0.3), sharpness=2.0, half_life_days=None).fit(data, Run()).scorer
     scores = scorer.score(worlds.queries(data, [0]))
     similarity = 3**-0.5 / 2**0.8
     np.testing.assert_allclose(scores[0, 2], similarity**2 * 1**-0.3, rtol=1e-5)
