@@ -61,7 +61,7 @@ def pool(cells: Cells, lines: pl.DataFrame, settings: Markets) -> tuple[Cells, p
     def mean(column: str) -> pl.Expr:
         """With the same weights in every market, so that a mix of dear and cheap sales is no change of price."""
         known = pl.col("weight").filter(pl.col(column).is_not_null())
-        return (pl.col(column) * pl.col("weight")).sum() / known.sum()
+        return ((pl.col(column) * pl.col("weight")).sum() / known.sum()).fill_nan(None)
 
     means = [mean(c).alias(c) for c in ("price", "retail_price", "cost") if c in table.columns]
     joined = table.group_by("pooled", "period", "market", "alternative", "seller", "category").agg(
@@ -77,7 +77,8 @@ def _sold(lines: pl.DataFrame, settings: Markets) -> pl.DataFrame:
     retail = settings.bulk_quantity if settings.keep_bulk else settings.bulk_quantity / 2
     small = pl.col("quantity") < retail
     money = pl.col("quantity") * pl.col("price")
-    costs = [pl.col("cost").cast(pl.Float64, strict=False).mean()] if "cost" in lines.columns else []
+    known = "cost" in lines.columns and lines["cost"].null_count() < len(lines)
+    costs = [pl.col("cost").cast(pl.Float64).mean()] if known else []
     return lines.group_by("pooled", "period", "product").agg(
         *costs,
         units=pl.col("quantity").sum(),

@@ -35,6 +35,7 @@ ORDERS = (
     Field("quantity", "quantity", required=True),
     Field("price", "price", required=True),
     Field("time", "time", required=True),
+    Field("cost", "money"),  # what a unit cost the seller: the best instrument for its price
     Field("title", "text"),
     Field("category", "text"),
     Field("currency", "currency"),  # only checked: prices are in the shop's currency

@@ -10,7 +10,8 @@ from recsys.errors import DataError
 def row(**values: object) -> pl.DataFrame:
     good: dict[str, object] = {
         "order": "o1", "line": None, "customer": None, "product": "p1", "seller": "shop", "segment": "all",
-        "quantity": 1.0, "price": 2.5, "time": 1_770_000_000, "title": None, "category": None, "day": 20486,
+        "quantity": 1.0, "price": 2.5, "time": 1_770_000_000, "cost": None, "title": None, "category": None,
+        "day": 20486,
         "kind": "sale", "source": "0123456789abcdef", "source_line": 2,
     }  # fmt: skip
     return pl.DataFrame({k: [v] for k, v in (good | values).items()}, schema=schema.column_types("orders"))

@@ -1,7 +1,7 @@
 """What an economist reads off a demand system, with intervals: elasticities, diversion, markups, willingness to pay.
 
-Intervals come from draws of the estimates (normal, their joint covariance); for each draw the market's shares are
-inverted again, so that every draw explains what was sold. Shapes: J alternatives of a market, D draws.
+Intervals come from draws of the estimates (normal, their joint covariance); for each draw mean utilities are solved
+for again, so that every draw predicts the same shares. Shapes: J alternatives of a market.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def tables(demand: Demand, market: int | None = None, draws: int = DRAWS, seed: 
         "products": names,
         "shares": choice.shares()[:k].tolist(),
         "own_elasticities": _with_interval(choice.own_elasticities()[:k], [c.own_elasticities()[:k] for c in found]),
-        "elasticities": choice.elasticities()[:k, :k].tolist(),
+        "elasticities": _plain(choice.elasticities()[:k, :k]),
         "diversion": _with_interval(choice.diversion()[:k, :k], [c.diversion()[:k, :k] for c in found[:20]]),
         "markups": _with_interval(markups(choice, _firm(demand, market))[:k],
                                   [markups(c, _firm(demand, market))[:k] for c in found]),
@@ -45,9 +45,9 @@ def tables(demand: Demand, market: int | None = None, draws: int = DRAWS, seed: 
 
 
 def drawn_markets(demand: Demand, market: int, draws: int, seed: int = 0) -> Iterator[MarketChoice]:
-    """The market under draws of the estimates, each with its shares inverted anew."""
-    shares = demand.panel.shares[rows_of(demand, market)]
+    """The market under draws of the estimates; each draw predicts the same shares as the estimates do."""
     base = demand.scorer().market(market)
+    shares = base.shares()
     for linear, nonlinear in drawn_estimates(demand, draws, seed):
         choice = _under(demand, base, market, linear, nonlinear)
         yield replace(choice, utility=choice.utility + _shift(choice, shares)[None, :])
@@ -147,4 +147,9 @@ def _surplus(choice: MarketChoice) -> F64:
 
 def _with_interval(value: F64, draws: list[F64]) -> dict[str, Any]:
     low, high = np.quantile(np.array(draws), LEVELS, axis=0) if draws else (value, value)
-    return {"value": np.asarray(value).tolist(), "low": np.asarray(low).tolist(), "high": np.asarray(high).tolist()}
+    return {"value": _plain(value), "low": _plain(low), "high": _plain(high)}
+
+
+def _plain(values: F64) -> Any:
+    """Nested lists; what has no value (a surplus where price attracts) is null."""
+    return np.where(np.isfinite(values), values, None).tolist()
