@@ -28,10 +28,12 @@ def up(
     schedule: Annotated[bool | None, typer.Option("--schedule/--no-schedule", help="Nights at their time.")] = None,
 ) -> None:
     """Start MLflow and Airflow on this machine, or find them running."""
-    from recsys.stack import control
+    from recsys.stack import airflow, control
 
     settings, file = _load(config)
     place = control.up(settings, file, _say, scheduled=schedule)
+    for run in airflow.unfinished(control.connect(place)):
+        _say(f"The night {run} has not ended: Airflow goes on with it, within minutes after a crash.")
     _addresses(settings, place)
 
 
