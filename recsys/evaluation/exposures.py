@@ -6,7 +6,7 @@ propensities is refused here and never repaired.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -38,7 +38,7 @@ class Exposures:
     context: F64 | None = None  # [n, d] what was known before the arm was drawn, as numbers
 
     def __post_init__(self) -> None:
-        check(self, "Exposures")
+        check({name: getattr(self, name) for name in _columns(self)}, len(self.arms), "Exposures")
 
     def __len__(self) -> int:
         return len(self.arm)
@@ -74,21 +74,24 @@ def of_arrays(
     )
 
 
-def check(log: Exposures, where: str | Path, first: int = 0) -> None:
-    """Raise DataError naming the first impossible row, counted from `first`; EmptyError for no rows at all."""
-    if not len(log.arm):
+def check(columns: Mapping[str, Any], arms: int, where: str | Path, first: int = 0) -> None:
+    """Raise DataError naming the first impossible row, counted from `first`; EmptyError for no rows at all.
+
+    `columns` are those of an `Exposures` by name.
+    """
+    if not len(columns["arm"]):
         raise EmptyError(f"{where}: the exposure log has no rows", wanted="at least one exposure")
-    lengths = {name: len(getattr(log, name)) for name in _columns(log)}
+    lengths = {name: len(values) for name, values in columns.items()}
     if len(set(lengths.values())) > 1:
         raise DataError(f"{where}: the columns differ in length", got=lengths, wanted="one value per exposure")
-    p, y = log.propensity, log.outcome
+    p, y, arm, position = (columns[name] for name in ("propensity", "outcome", "arm", "position"))
     _refuse(where, first, "propensity", p, ~((p > 0) & (p <= 1)), "a probability in (0, 1]", _PROPENSITY_CURE)
     _refuse(where, first, "outcome", y, ~(np.isfinite(y) & (y >= 0)), "a finite number >= 0", _OUTCOME_CURE)
-    _refuse(where, first, "arm", log.arm, (log.arm < 0) | (log.arm >= len(log.arms)), "a known arm", _ARM_CURE)
-    _refuse(where, first, "position", log.position, log.position < 1, "1 for the top, 2 below it, and so on", "")
-    if log.context is not None:
-        wrong = np.asarray(~np.isfinite(log.context).all(axis=1))
-        _refuse(where, first, "context", log.context.sum(axis=1), wrong, "finite numbers", "Fill or drop the column.")
+    _refuse(where, first, "arm", arm, (arm < 0) | (arm >= arms), "a known arm", _ARM_CURE)
+    _refuse(where, first, "position", position, position < 1, "1 for the top, 2 below it, and so on", "")
+    if "context" in columns:
+        wrong = np.asarray(~np.isfinite(columns["context"]).all(axis=1))
+        _refuse(where, first, "context", columns["context"].sum(axis=1), wrong, "finite numbers", "Fill or drop it.")
 
 
 _PROPENSITY_CURE = (

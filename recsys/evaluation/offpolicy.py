@@ -252,7 +252,9 @@ def _weighted(sums: Sums, method: Method, settings: Settings, status: Status, re
 def _modelled(sums: Sums, settings: Settings, status: Status) -> Estimate:
     value, se = ratio(sums.groups[:, 5], sums.groups[:, 0])
     verdict: Status = "ok" if status == "ok" else "warned"
-    reasons = () if status == "ok" else ("rests on the reward model alone: the log cannot check it for this target",)
+    reasons: tuple[str, ...] = ("the interval leaves out the error of the model itself",)
+    if status != "ok":
+        reasons += ("rests on the reward model alone: the log cannot check it for this target",)
     return interval("dm", value, se, int(sums.groups[:, 0].sum()), settings, verdict, reasons)
 
 
