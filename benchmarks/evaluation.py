@@ -1,6 +1,6 @@
 """E1, E2: from the same factors to NDCG, MAP, recall and MRR at 10 of every customer, seen products removed.
 
-    .venv/bin/python -m benchmarks.evaluation [--threads 2] [--json OUT]
+    .venv/bin/python -m benchmarks.evaluation [--threads 1] [--json OUT]
 
 Ours is the score product, the ranks of the held-out products and the metrics. RecTools and ranx run in
 .venv-bench-rectools (benchmarks/peers.sh) and are left out where that is absent, MovieLens where its folder is.
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -131,7 +132,7 @@ def show(figures: dict[str, dict[str, float]]) -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--movielens", type=Path, default=ROOT.parent / "shared" / "data" / "ml-1m-ncf")
     parser.add_argument("--json", type=Path)

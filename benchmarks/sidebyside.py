@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -125,7 +126,8 @@ def report(title: str, found: Mapping[str, list[Timing]], goals: Sequence[Goal])
 def machine() -> str:
     """What these figures were measured on."""
     load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
-    return f"{os.cpu_count()} CPUs ({platform.machine()}), Python {platform.python_version()}, load {load}"
+    packages = ", ".join(f"{name} {version(name)}" for name in ("numpy", "numba", "torch", "implicit"))
+    return f"{os.cpu_count()} CPUs ({platform.machine()}), Python {platform.python_version()}, {packages}, load {load}"
 
 
 def _median(turns: Sequence[Timing], name: str) -> float:

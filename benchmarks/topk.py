@@ -1,7 +1,7 @@
 """S1: exact top-100 of 10,000 customers x 20,000 products, d=64, without seen and unavailable products.
 S2: the same for 200,000 customers to Parquet, in a process of its own, with its peak memory.
 
-    .venv/bin/python -m benchmarks.topk [--threads 2] [--s2] [--json OUT]
+    .venv/bin/python -m benchmarks.topk [--threads 1] [--s2] [--json OUT]
 
 RecTools and faiss run in .venv-bench-rectools (benchmarks/peers.sh) and are left out where it is absent. faiss knows no
 mask per row, so it is compared with our own top-100 without masks.
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -143,7 +144,7 @@ def write(out: Path, n: int, threads: int) -> dict[str, Any]:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--s2", action="store_true")
     parser.add_argument("--customers", type=int, default=200_000, help="of S2")
