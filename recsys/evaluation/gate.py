@@ -1,7 +1,7 @@
 """The gate of every off-policy number: where an estimate stops being evidence.
 
-Below 5 % effective sample size the 95 % interval of a simulated log covered the truth 55 times in 100; a number behind
-this gate is shown with its reasons and decides nothing.
+With few effective exposures an interval is too narrow because the exposures that would widen it were never drawn; a
+number behind this gate is shown with its reasons and decides nothing.
 """
 
 from __future__ import annotations

@@ -246,16 +246,24 @@ def _weighted(sums: Sums, method: Method, settings: Settings, status: Status, re
     else:
         ratios = {"ips": (wr, n), "snips": (wr, w), "dr": (v + we, n), "switch": (switch, n), "dros": (dros, n)}
         value, se = ratio(*ratios[method])
+    if method in ("switch", "dros"):  # see _modelled
+        se, reasons = max(se, ratio(v + we, n)[1]), (*reasons, "biased by design: the interval leaves the bias out")
     return interval(method, float(value), se, int(n.sum()), settings, status, reasons)
 
 
 def _modelled(sums: Sums, settings: Settings, status: Status) -> Estimate:
-    value, se = ratio(sums.groups[:, 5], sums.groups[:, 0])
+    """DM with the standard error of DR.
+
+    The model was learnt from this very log, so its opinion varies from log to log as the efficient influence function
+    v + w (r - q) does, not as v alone, which hardly varies when the target is the same for everybody.
+    """
+    n, _, _, _, _, v, we, _, _ = sums.groups.T
+    value, _ = ratio(v, n)
     verdict: Status = "ok" if status == "ok" else "warned"
-    reasons: tuple[str, ...] = ("the interval leaves out the error of the model itself",)
+    reasons: tuple[str, ...] = ("the interval leaves out the bias of the model",)
     if status != "ok":
         reasons += ("rests on the reward model alone: the log cannot check it for this target",)
-    return interval("dm", value, se, int(sums.groups[:, 0].sum()), settings, verdict, reasons)
+    return interval("dm", value, ratio(v + we, n)[1], int(n.sum()), settings, verdict, reasons)
 
 
 def _logged(sums: Sums, settings: Settings) -> Estimate:

@@ -41,7 +41,7 @@ class ArmMeans:
         total = np.bincount(cell, weights=log.outcome, minlength=size).astype(np.float64)
         return cls(count.reshape(shape), total.reshape(shape))
 
-    def predict(self, log: Exposures, target: Target, prior: float = 100.0) -> Predictions:
+    def predict(self, log: Exposures, target: Target, prior: float = 20.0) -> Predictions:
         """Mean outcome per position and arm outside the visitor's fold, shrunk to the position by `prior` > 0 rows."""
         others, sums = self.count.sum(axis=0) - self.count, self.total.sum(axis=0) - self.total
         level = sums.sum(axis=2, keepdims=True) / np.maximum(others.sum(axis=2, keepdims=True), 1)

@@ -116,7 +116,7 @@ def test_intervals_cover_where_the_gate_passes_and_do_not_where_it_refuses() -> 
             else:
                 assert found.status == "refused"
             runs[name].append(covered(found, truth))
-    for method in ("ips", "snips", "dr", "sndr"):
+    for method in ("ips", "snips", "dr", "sndr", "dm"):
         share = np.mean([run[method] for run in runs["gentle"]])
         assert 0.92 <= share <= 0.975, (method, share)
     assert np.mean([run["ips"] for run in runs["harsh"]]) < 0.9

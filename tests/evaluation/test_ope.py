@@ -56,14 +56,15 @@ def test_many_chunks_give_what_one_gives(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_context_is_used_where_it_fits_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    rng = np.random.default_rng(0)
+    rng, (log, target, _) = np.random.default_rng(0), world(3000, 5, 0.8, 1)
     age = rng.normal(size=3000)
-    path = write(tmp_path, x_age=age, outcome=(rng.random(3000) < 1 / (1 + np.exp(-2 * age))) * 1.0)
-    with_age = answer(path, "uniform")
+    clicks = (rng.random(3000) < 1 / (1 + np.exp(-3 * age))) * 1.0
+    path = write(tmp_path, product=log.arms.ids[log.arm].tolist(), propensity=log.propensity, x_age=age, outcome=clicks)
+    pl.DataFrame({"product": list("01234"), "propensity": target.table[0]}).write_csv(tmp_path / "p.csv")
+    with_age = answer(path, str(tmp_path / "p.csv"))
     monkeypatch.setattr(ope, "IN_MEMORY", 100)
-    without = answer(path, "uniform")
-    assert with_age.exposures["dm"].se > 5 * without.exposures["dm"].se  # predictions follow the age of the visitor
-    assert with_age.exposures["dr"].se < without.exposures["dr"].se
+    without = answer(path, str(tmp_path / "p.csv"))
+    assert with_age.exposures["dr"].se < 0.9 * without.exposures["dr"].se
     assert any("x_ columns are not used" in note for note in without.notes)
 
 
