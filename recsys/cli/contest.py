@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -129,7 +130,7 @@ def _show(result: Mapping[str, Any], at: tuple[int, ...]) -> None:
         table.add_row(
             c["name"], *cells, f"{c['fit_seconds']:.1f}", f"{c['score_seconds']:.1f}", f"{c['peak_memory_mb']:,.0f}"
         )
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else 132)
     console.print(table)
     for c in result["contenders"]:
         if c["status"] != "ok":

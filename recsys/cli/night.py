@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from pathlib import Path
 from typing import Annotated, Any
@@ -75,8 +76,11 @@ def show_leaderboard(decision: dict[str, Any], track: str = "") -> None:
     """The contenders best first with their intervals, and the decision in words."""
     from rich.console import Console
 
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else 132)
     console.print(leaderboard_table(decision))
+    for row in decision["leaderboard"]:
+        if row["status"] != "ok":
+            console.print(f"{row['name']}: {row['status']}. {row['reason']}", markup=False)
     for reason in decision["reasons"]:
         console.print(reason, markup=False)
 
@@ -87,11 +91,11 @@ def leaderboard_table(decision: dict[str, Any]) -> Any:
 
     table = Table(title="Backtest, NDCG@10 with 95 % interval (basket: hit@10)")
     for title in ("contender", "new products", "with repeats", "basket", "coverage", "fit s", "MB"):
-        table.add_column(title, justify="left" if title == "contender" else "right")
+        first = title == "contender"
+        table.add_column(title, justify="left" if first else "right", no_wrap=first)
     for row in decision["leaderboard"]:
         tracks = row["tracks"]
         if row["status"] != "ok":
-            table.add_row(row["name"], f"{row['status']}: {row['reason']}"[:60], "", "", "", "", "")
             continue
         table.add_row(
             row["name"],
