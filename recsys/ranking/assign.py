@@ -10,8 +10,10 @@ docs/evidence.md). Who takes part and which arm are hashed apart, so a ramp adds
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Self
 
 from recsys.errors import ConfigError
 
@@ -57,6 +59,25 @@ class Allocation:
         """Shares that hold for a seller; the shared ones when it has none of its own."""
         return self.sellers.get(seller, self.shares)
 
+    def to_json(self) -> str:
+        """A generation's allocation.json: {"arms": {arm: share}, "salt": .., "sellers": {seller: {arm: share}}}."""
+        own = {seller: dict(zip(self.arms, shares, strict=True)) for seller, shares in self.sellers.items()}
+        whole = {"arms": dict(zip(self.arms, self.shares, strict=True)), "salt": self.salt, "sellers": own}
+        return json.dumps(whole, sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Read what `to_json` wrote; an arm a seller does not name has no share there. Raises ConfigError."""
+        try:
+            whole = json.loads(text)
+            arms = tuple(sorted(whole["arms"]))
+            shares = tuple(float(whole["arms"][arm]) for arm in arms)
+            own = {s: tuple(float(row.get(a, 0.0)) for a in arms) for s, row in whole.get("sellers", {}).items()}
+            return cls(arms, shares, whole.get("salt", cls.salt), own)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            got = f"{type(error).__name__}: {error}"
+            raise ConfigError("allocation.json", got=got, wanted="arms and sellers with their shares") from None
+
 
 def bucket(salt: str, visitor: str) -> int:
     """The visitor's bucket in [0, BUCKETS)."""
@@ -78,9 +99,13 @@ def arms_of(tests: Iterable[ABTest], visitor: str) -> dict[str, str]:
 
 
 def allocated(allocation: Allocation, visitor: str, seller: str = "") -> tuple[str, float]:
-    """The visitor's arm and its propensity under the allocation; the same answer for the life of a generation."""
+    """The visitor's arm and its propensity under the allocation; the same answer for the life of a generation.
+
+    Arms own runs of buckets in order of their names, so that an allocation read back from JSON moves nobody.
+    """
+    rows = sorted(range(len(allocation.arms)), key=lambda row: allocation.arms[row])
     shares = allocation.of(seller)
-    row = _owner(shares, bucket(allocation.salt, visitor))
+    row = rows[_owner([shares[row] for row in rows], bucket(allocation.salt, visitor))]
     return allocation.arms[row], shares[row]
 
 

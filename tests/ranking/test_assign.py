@@ -80,6 +80,20 @@ def test_an_allocation_is_obeyed_per_seller() -> None:
     assert allocated(plan, "v1", "unknown seller") == allocated(plan, "v1")
 
 
+def test_an_allocation_read_back_moves_nobody() -> None:
+    plan = Allocation(("ease", "als"), (0.7, 0.3), "night-9", {"mug shop": (0.1, 0.9)})
+    back = Allocation.from_json(plan.to_json())
+    assert back.salt == "night-9"
+    for seller in ("", "mug shop"):
+        assert [allocated(back, f"v{i}", seller) for i in range(300)] == [
+            allocated(plan, f"v{i}", seller) for i in range(300)
+        ]
+    assert Allocation.from_json('{"arms": {"champion": 1.0}, "sellers": {}}') == Allocation(("champion",), (1.0,))
+    for text in ("", "[]", '{"arms": {"a": 0.5}}', '{"arms": {"a": "x"}}', '{"sellers": {}}'):
+        with pytest.raises(ConfigError):
+            Allocation.from_json(text)
+
+
 def test_shares_that_do_not_round_leave_no_bucket_without_an_arm() -> None:
     thirds = ABTest("t", ("a", "b", "c"), (1 / 3, 1 / 3, 1 / 3))
     assert {arm_of(thirds, str(i)) for i in range(100)} == {"a", "b", "c"}
