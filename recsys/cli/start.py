@@ -13,7 +13,7 @@ def register(app: typer.Typer) -> None:
 
 
 def init(
-    orders: Annotated[str, typer.Argument(help="Your order lines: CSV, plain or .gz.")],
+    orders: Annotated[str, typer.Argument(help="Your order lines: CSV, plain or .gz, or Parquet.")],
     out: Annotated[str, typer.Option(help="Where to write the configuration.")] = "recsys.toml",
     name: Annotated[str, typer.Option(help="Name of the shop: lower case, digits, underscores.")] = "shop",
     force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
@@ -35,4 +35,4 @@ def init(
     typer.echo(f"{out} is written.")
     for point in open_points:
         typer.echo(f"Please fill in: {point}")
-    typer.echo(f"Next: recsys check --config {out}   then   recsys run --config {out}")
+    typer.echo(f"Next: recsys check {orders} --config {out}   then   recsys run --config {out}")

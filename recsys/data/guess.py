@@ -2,77 +2,33 @@
 
 from __future__ import annotations
 
-import csv
-import gzip
+import json
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from recsys.errors import DataError
+from recsys.data.peek import Sample, peek
+
+MOST = 0.9  # share of the values that have to keep to a format
 
 SYNONYMS: Mapping[str, tuple[str, ...]] = {
-    "order": (
-        "order",
-        "orderid",
-        "ordernumber",
-        "orderno",
-        "invoice",
-        "invoiceno",
-        "invoiceid",
-        "transaction",
-        "transactionid",
-        "basket",
-        "basketid",
-        "receipt",
-        "receiptid",
-    ),
-    "customer": (
-        "customer",
-        "customerid",
-        "customerno",
-        "user",
-        "userid",
-        "client",
-        "clientid",
-        "buyer",
-        "buyerid",
-        "household",
-        "householdid",
-        "visitor",
-        "visitorid",
-    ),
-    "product": (
-        "product",
-        "productid",
-        "productno",
-        "sku",
-        "item",
-        "itemid",
-        "stockcode",
-        "article",
-        "articleid",
-        "asin",
-    ),
-    "quantity": ("quantity", "qty", "units", "amount", "count", "pieces"),
-    "price": ("price", "unitprice", "priceperunit", "itemprice", "saleprice"),
-    "time": (
-        "time",
-        "timestamp",
-        "date",
-        "datetime",
-        "orderdate",
-        "orderedat",
-        "createdat",
-        "invoicedate",
-        "purchasedate",
-        "transactiontimestamp",
-        "purchasetime",
-    ),
-    "segment": ("segment", "country", "region", "channel", "market", "store", "state", "city"),
-    "seller": ("seller", "sellerid", "vendor", "vendorid", "merchant", "shop", "supplier", "brand"),
-    "title": ("title", "name", "description", "productname", "itemname", "producttitle"),
-    "category": ("category", "categoryname", "department", "producttype", "type"),
+    field: tuple(words.split())
+    for field, words in {
+        "order": "order orderid ordernumber orderno invoice invoiceno invoiceid transaction transactionid basket "
+        "basketid receipt receiptid bestellung bestellnr",
+        "customer": "customer customerid customerno user userid client clientid buyer buyerid household householdid "
+        "visitor visitorid kunde kundennr",
+        "product": "product productid productno sku item itemid stockcode article articleid asin artikel artikelnr",
+        "quantity": "quantity qty units amount count pieces menge",
+        "price": "price unitprice priceperunit itemprice saleprice preis einzelpreis",
+        "time": "time timestamp date datetime orderdate orderedat createdat invoicedate purchasedate "
+        "transactiontimestamp purchasetime datum",
+        "segment": "segment country region channel market store state city land",
+        "seller": "seller sellerid vendor vendorid merchant shop supplier brand",
+        "title": "title name description productname itemname producttitle",
+        "category": "category categoryname department producttype type",
+    }.items()
 }
 REQUIRED = ("order", "product", "quantity", "price", "time")
 TIME_FORMATS = (
@@ -99,42 +55,68 @@ def guess_columns(header: Sequence[str]) -> dict[str, str]:
 
 
 def guess_time_format(values: Sequence[str]) -> str:
-    """iso, epoch_s, epoch_ms or the one strptime format that fits every value; "" when several fit or none does."""
+    """iso, epoch_s, epoch_ms or the one strptime format that fits most; "" when several fit equally or none does.
+
+    A few dirty rows do not hide the format: what 9 in 10 values keep to is the format.
+    """
     if all(re.fullmatch(r"\d{10}", v) for v in values):
         return "epoch_s"
     if all(re.fullmatch(r"\d{13}", v) for v in values):
         return "epoch_ms"
-    fitting = [f for f in TIME_FORMATS if all(_fits(v, f) for v in values)]
-    if fitting:
-        return fitting[0] if len(fitting) == 1 else ""
-    return "iso" if all(re.match(r"\d{4}-\d\d-\d\dT", v) for v in values) else ""
+    fits = {form: sum(_fits(v, form) for v in values) for form in TIME_FORMATS}
+    most = max(fits.values())
+    if most >= MOST * len(values) > 0:
+        best = [form for form, n in fits.items() if n == most]
+        return best[0] if len(best) == 1 else ""
+    iso = sum(re.match(r"\d{4}-\d\d-\d\dT", v) is not None for v in values)
+    return "iso" if iso >= MOST * len(values) > 0 else ""
+
+
+def guess_decimal(values: Sequence[str]) -> str:
+    """ "," when most prices are written like 3,50; else "."."""
+    return "," if sum(re.fullmatch(r"-?[\d.]*,\d+", v) is not None for v in values) > len(values) / 2 else "."
 
 
 def draft(path: str, name: str = "shop") -> tuple[str, list[str]]:
     """(recsys.toml as text, what a person still has to fill in). Raises DataError when the file cannot be read."""
-    header, rows, delimiter = _peek(Path(path))
-    columns = guess_columns(header)
-    at = header.index(columns["time"]) if "time" in columns else -1
-    times = [row[at] for row in rows if len(row) == len(header)] if at >= 0 else []
+    sample = peek(Path(path))
+    columns = guess_columns(sample.header)
+    times, prices = (_column(sample, columns.get(field)) for field in ("time", "price"))
     time_format = guess_time_format(times) if times else ""
-    open_points = [
-        f"[orders.columns] {field}: which of {', '.join(header)}?" for field in REQUIRED if field not in columns
-    ]
-    if not time_format:
-        open_points.append(
-            f"[orders] time_format: how are times written? The first is {times[0]!r}."
-            if times
-            else "[orders] time_format"
-        )
     lines = [f"{field} = {_quoted(column)}" for field, column in columns.items()]
     lines += [f'{field} = ""   # fill in' for field in REQUIRED if field not in columns]
     return TEMPLATE.format(
         name=name,
         path=_quoted(path),
-        delimiter=_quoted(delimiter),
+        delimiter=_quoted(sample.delimiter),
+        encoding=_quoted(sample.encoding),
+        decimal=_quoted(guess_decimal(prices)),
         time_format=_quoted(time_format or "iso"),
         columns="\n".join(lines),
-    ), open_points
+    ), _open_points(sample, columns, times, time_format)
+
+
+def _open_points(sample: Sample, columns: Mapping[str, str], times: Sequence[str], time_format: str) -> list[str]:
+    """What only a person can say, a sentence each."""
+    header = ", ".join(sample.header)
+    points = [f"[orders.columns] {field}: which of {header}?" for field in REQUIRED if field not in columns]
+    if "customer" not in columns:
+        points.append(f"[orders.columns] customer: which of {header}? Without it everybody is a guest.")
+    if times and not time_format:
+        points.append(f"[orders] time_format: how are times written? The first is {times[0]!r}.")
+    elif not times:
+        points.append("[orders] time_format: there is no time to read it off.")
+    if sample.encoding != "utf-8":
+        points.append(f"[orders] encoding: the file is not UTF-8; {sample.encoding} is a guess.")
+    return points
+
+
+def _column(sample: Sample, name: str | None) -> list[str]:
+    """The values of one column, rows of another width left out."""
+    if name is None:
+        return []
+    at = sample.header.index(name)
+    return [row[at].strip() for row in sample.rows if len(row) == len(sample.header) and row[at].strip()]
 
 
 TEMPLATE = """# Written by `recsys init`. Every key is explained in docs/configuration.md; unknown keys are refused.
@@ -152,6 +134,8 @@ patterns = []
 [orders]
 path = {path}
 delimiter = {delimiter}
+encoding = {encoding}
+decimal = {decimal}
 time_format = {time_format}
 
 [orders.columns]           # our word = your column
@@ -189,26 +173,6 @@ family = "complements"
 """
 
 
-def _peek(file: Path) -> tuple[list[str], list[list[str]], str]:
-    if not file.exists():
-        raise DataError(f"{file} does not exist", wanted="your order lines as CSV, plain or .gz")
-    try:
-        with (
-            gzip.open(file, "rt", encoding="utf-8-sig")
-            if file.suffix == ".gz"
-            else file.open(encoding="utf-8-sig") as text
-        ):
-            head = [text.readline() for _ in range(200)]
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{file} cannot be read as text", got=str(error), wanted="CSV in UTF-8") from None
-    first = head[0]
-    if not first.strip():
-        raise DataError(f"{file} is empty", wanted="a header and rows")
-    delimiter = max(",;\t|", key=first.count)
-    rows = [row for row in csv.reader(filter(None, head), delimiter=delimiter) if row]
-    return rows[0], rows[1:], delimiter
-
-
 def _fits(text: str, form: str) -> bool:
     try:
         datetime.strptime(text, form)
@@ -218,6 +182,4 @@ def _fits(text: str, form: str) -> bool:
 
 
 def _quoted(text: str) -> str:
-    import json
-
-    return json.dumps(text)
+    return json.dumps(text, ensure_ascii=False)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from recsys.config import parse
-from recsys.data.guess import draft, guess_columns, guess_time_format
+from recsys.data.guess import draft, guess_columns, guess_decimal, guess_time_format
 from recsys.errors import DataError
 
 
@@ -56,7 +56,25 @@ def test_what_cannot_be_guessed_is_asked(tmp_path: Path) -> None:
     file = tmp_path / "orders.csv"
     file.write_text("a,b,price\n1,2,3\n")
     _, open_points = draft(str(file))
-    assert len(open_points) == 5  # order, product, quantity, time and its format
+    assert len(open_points) == 6  # order, product, quantity, time and its format, and who the customer is
     file.write_text("")
     with pytest.raises(DataError, match="empty"):
         draft(str(file))
+
+
+def test_a_few_dirty_rows_do_not_hide_the_format() -> None:
+    assert guess_time_format(["02.01.2024 12:00"] * 19 + ["31.02.2024 12:00"]) == "%d.%m.%Y %H:%M"
+    assert guess_time_format(["02.01.2024 12:00"] * 4 + ["soon"]) == ""
+
+
+def test_a_decimal_comma_is_seen() -> None:
+    assert guess_decimal(["3,50", "1.204,00", ""]) == ","
+    assert guess_decimal(["3.50", "4"]) == "."
+
+
+def test_without_a_customer_column_everybody_would_be_a_guest(tmp_path: Path) -> None:
+    file = tmp_path / "orders.csv"
+    file.write_text("order,sku,qty,price,date\n1,x,1,2.5,2024-01-02\n")
+    _, open_points = draft(str(file))
+    assert len(open_points) == 1
+    assert "guest" in open_points[0]
