@@ -18,7 +18,6 @@ from recsys.models.torch.losses import Loss
 from recsys.models.torch.network import Form
 
 Query = Literal["history", "customer", "both"]
-USUAL_EPOCHS = 4
 NEGATIVES: dict[str, int] = {"softmax": 256, "bpr": 64, "logistic": 256}
 
 
@@ -32,7 +31,7 @@ class FactorizationMachine:
     )
 
     loss: Loss = "softmax"
-    dimension: Annotated[int, Range(1, 2048)] = 128
+    dimension: Annotated[int, Range(0, 2048)] = 128  # 0: the linear part alone
     query: Query = "history"  # who asks: what they bought, their own identity, or both
     negatives: Annotated[int, Range(1, 1_000_000)] | None = None  # drawn for each batch; None: see NEGATIVES
     learning_rate: Annotated[float, Range(1e-6, 1)] = 0.001
@@ -44,7 +43,7 @@ class FactorizationMachine:
         """Raises FitError on NaN in features or in training, the deadline, or fewer than two products sold."""
         from recsys.models.torch.loop import fit
 
-        return fit(self._form(), data, run, self.epochs, USUAL_EPOCHS)
+        return fit(self._form(), data, run, self.epochs)
 
     def _form(self) -> Form:
         return Form(

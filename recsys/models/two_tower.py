@@ -11,7 +11,6 @@ from recsys.models.torch.network import Form, Join
 
 Query = Literal["history", "customer", "both"]
 Width = Annotated[int, Range(1, 4096)]
-USUAL_EPOCHS = 4
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,7 @@ class TwoTower:
         """Raises FitError on NaN in features or in training, the deadline, or fewer than two products sold."""
         from recsys.models.torch.loop import fit
 
-        return fit(self._form(), data, run, self.epochs, USUAL_EPOCHS)
+        return fit(self._form(), data, run, self.epochs)
 
     def _form(self) -> Form:
         return Form(

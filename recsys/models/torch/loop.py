@@ -23,10 +23,10 @@ SNAPSHOTS = 16  # of an epoch, or that many batches: what an average spans
 JUDGED = 2000  # validation queries
 
 
-def fit(form: Form, data: Dataset, run: Run, epochs: int | None, usual_epochs: int) -> Fitted:
+def fit(form: Form, data: Dataset, run: Run, epochs: int | None) -> Fitted:
     """Train on all of `data`; raises FitError on NaN, the deadline or too little data.
 
-    Without `epochs` their number is what validated best (or `usual_epochs` where the run brings no validation); from
+    Without `epochs` their number is what validated best (see `usual_epochs` where the run brings no validation); from
     last night's rows, which know the validation days, a third of last night's number.
     """
     with torch_at_work() as device:
@@ -35,8 +35,9 @@ def fit(form: Form, data: Dataset, run: Run, epochs: int | None, usual_epochs: i
         if epochs is None and not warm and run.validation is not None:
             epochs, curve = best_epochs(form, run.validation, run, device)
         if epochs is None:
-            epochs = max(1, round(int(run.start["epochs"][0]) / 3)) if warm and run.start else usual_epochs
+            epochs = max(1, round(int(run.start["epochs"][0]) / 3)) if warm and run.start else None
         given, losses = training(data, form), list[float]()
+        epochs = epochs or usual_epochs(len(given.purchases))
         passes = _epochs(given, run, device, warm)
         for step in range(epochs):
             trained, loss = next(passes)
@@ -45,6 +46,11 @@ def fit(form: Form, data: Dataset, run: Run, epochs: int | None, usual_epochs: i
         kept = int(run.start["epochs"][0]) if warm and run.start else epochs
         report = {"n_iterations": epochs, "losses": losses, "validation": curve, "warm_start": warm, "device": device}
         return Fitted(fold(data, given, trained), state_of(given, trained, data.as_of, kept), report)
+
+
+def usual_epochs(purchases: int) -> int:
+    """4 for a million purchases and more, up to 20 for fewer, growing with the root: small data take small steps."""
+    return int(np.clip(round(4 * np.sqrt(1e6 / max(purchases, 1))), 4, 20))
 
 
 def best_epochs(form: Form, split: Split, run: Run, device: str) -> tuple[int, list[float]]:
@@ -101,13 +107,13 @@ def torch_at_work() -> Iterator[str]:
     """Deterministic torch on as many threads as OMP_NUM_THREADS says (one without it); yields the device."""
     import torch
 
-    threads, strict = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    threads, strict = torch.get_num_threads(), torch.get_deterministic_debug_mode()
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it cuBLAS may not be deterministic
     on_gpu = torch.cuda.is_available()
-    torch.use_deterministic_algorithms(True, warn_only=on_gpu)
+    torch.set_deterministic_debug_mode("warn" if on_gpu else "error")  # use_deterministic_algorithms costs a second
     try:
         yield "cuda" if on_gpu else "cpu"
     finally:
         torch.set_num_threads(threads)
-        torch.use_deterministic_algorithms(strict)
+        torch.set_deterministic_debug_mode(strict)
