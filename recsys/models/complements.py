@@ -22,17 +22,19 @@ BLOCK_CELLS = 4_000_000  # co-purchase counts held at once
 class Complements:
     """P(j | i) = n_ij / (n_i + shrinkage) over orders, divided by P(j)^popularity_power; variants of i never count.
 
-    n_i and n_ij are orders that held i, and both; with a half-life a recent order counts more than an old one.
+    n_i and n_ij are orders that held i, and both, each counting products^-size_power (in an order of two hundred
+    products a pair says little) and halving every half_life_days.
     """
 
     family: ClassVar[str] = "complements"
     needs: ClassVar[frozenset[Part]] = frozenset({Part.BASKETS})
 
-    shrinkage: Annotated[float, Range(0, 1e6)] = 5.0  # orders
-    popularity_power: Annotated[float, Range(0, 1)] = 0.0  # 1 is lift
-    min_together: Annotated[float, Range(0, 1e6)] = 2.0  # orders that held both
+    shrinkage: Annotated[float, Range(0, 1e6)] = 5.0  # orders of two products
+    popularity_power: Annotated[float, Range(0, 1)] = 0.1  # 0: P(j | i) itself; 1: lift
+    size_power: Annotated[float, Range(0, 2)] = 0.7
+    min_together: Annotated[int, Range(1, 1_000_000)] = 2  # orders that held both, each counting 1
     neighbours: Annotated[int, Range(1, 100_000)] = 300  # kept per product in the basket
-    half_life_days: Annotated[float, Range(0.01, 1e5)] | None = None
+    half_life_days: Annotated[float, Range(0.01, 1e5)] | None = 180.0
 
     def fit(self, data: Dataset, run: Run) -> Fitted:
         """Raises FitError when no order held two products, or at the deadline."""
@@ -47,11 +49,12 @@ class Complements:
         """[orders, m] of ones, orders of two products or more, and what each order counts."""
         lines = sparse.csr_matrix(data.baskets.lines, copy=True)
         lines.data = np.ones_like(lines.data)
-        several = np.flatnonzero(np.diff(lines.indptr) > 1)
-        weight = np.ones(len(several))
+        size = np.diff(lines.indptr).astype(np.float64)
+        several = np.flatnonzero(size > 1)
+        weight = (size[several] / 2) ** -self.size_power
         if self.half_life_days is not None:
             age = (data.as_of - data.baskets.time[several]) / (self.half_life_days * DAY)
-            weight = np.exp2(-np.clip(age, 0, 60))
+            weight *= np.exp2(-np.clip(age, 0, 60))
         return lines[several], weight
 
     def _weights(self, held: Rows, weight: F64, design: Texts, run: Run) -> Rows:
@@ -66,7 +69,8 @@ class Complements:
         for at in range(0, m, step):
             rows = np.arange(at, min(at + step, m))
             together = (counted[:, rows].T @ held).toarray()
-            together[together < self.min_together] = 0
+            if self.min_together > 1:
+                together[(held[:, rows].T @ held).toarray() < self.min_together] = 0
             together[variant[rows, None] == variant[None, :]] = 0
             given: F32 = together / (orders[rows, None] + self.shrinkage + 1e-9) / share
             blocks.append(strongest(given.astype(np.float32, copy=False), self.neighbours))

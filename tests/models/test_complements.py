@@ -15,6 +15,11 @@ from tests import worlds
 DATA = worlds.dataset([[0, 1], [0, 1, 2], [0, 3]], 5, guests=[[0, 1], [4]])
 
 
+def plain(**settings: float) -> Complements:
+    """P(j | i) as counted, every order alike."""
+    return Complements(**{"popularity_power": 0.0, "size_power": 0.0, "half_life_days": None, **settings})  # type: ignore[arg-type]
+
+
 def score(contender: Complements, basket: list[int], data: worlds.Dataset = DATA) -> np.ndarray:
     return contender.fit(data, Run()).scorer.score(worlds.queries(data, [-1], basket=[basket]))[0]
 
@@ -22,40 +27,48 @@ def score(contender: Complements, basket: list[int], data: worlds.Dataset = DATA
 def test_shrunk_share_of_orders_guests_included() -> None:
     """Product 0 was in 4 orders of several products, with 1 in 3 of them and with 3 in 1."""
     nan = np.nan
-    scores = score(Complements(shrinkage=2.0, min_together=1.0), [0])
+    scores = score(plain(shrinkage=2.0, min_together=1), [0])
     np.testing.assert_allclose(scores, [nan, 3 / 6, 1 / 6, 1 / 6, nan], rtol=1e-6)
-    np.testing.assert_allclose(score(Complements(shrinkage=2.0), [0]), [nan, 3 / 6, nan, nan, nan], rtol=1e-6)
+    np.testing.assert_allclose(score(plain(shrinkage=2.0), [0]), [nan, 3 / 6, nan, nan, nan], rtol=1e-6)
 
 
 def test_two_products_in_the_basket_speak_together() -> None:
-    scores = score(Complements(shrinkage=0.0, min_together=1.0), [0, 1])
+    scores = score(plain(shrinkage=0.0, min_together=1), [0, 1])
     assert scores[2] == pytest.approx(1 / 4 + 1 / 3)
 
 
 def test_popularity_power_1_is_lift() -> None:
     """P(3 | 0) / P(3) = (1/4) / (1/4)."""
-    scores = score(Complements(shrinkage=0.0, min_together=1.0, popularity_power=1.0), [0])
+    scores = score(plain(shrinkage=0.0, min_together=1, popularity_power=1.0), [0])
     np.testing.assert_allclose(scores[[1, 2, 3]], [(3 / 4) / (3 / 4), 1, 1], rtol=1e-6)
 
 
 def test_variants_of_one_design_do_not_complete_each_other() -> None:
     design = np.array(["tee", "tee", "", "", ""], dtype=object)
     data = dataclasses.replace(DATA, catalogue=dataclasses.replace(DATA.catalogue, design=design))
-    scores = score(Complements(min_together=1.0), [0], data)
+    scores = score(plain(min_together=1), [0], data)
     assert np.isnan(scores[1])
     assert np.isfinite(scores[[2, 3]]).all()  # products without a design are no variants of each other
 
 
 def test_recent_orders_can_count_more() -> None:
     data = worlds.dataset([[0, 1], [0, 2]], 3, days_ago=[[1, 1], [31, 31]])
-    scores = score(Complements(shrinkage=0.0, min_together=0.0, half_life_days=30.0), [0], data)
+    scores = score(plain(shrinkage=0.0, min_together=1, half_life_days=30.0), [0], data)
     assert scores[1] == pytest.approx(2 * scores[2], rel=1e-5)
+    assert scores[1] + scores[2] == pytest.approx(1, rel=1e-5)
+
+
+def test_a_pair_in_a_large_order_says_less() -> None:
+    """Product 0 with 1 in an order of two, and with 2 in an order of four: (4 / 2)^-.5 as much."""
+    data = worlds.dataset([[0, 1], [0, 2, 3, 4]], 5)
+    scores = score(plain(shrinkage=0.0, min_together=1, size_power=0.5), [0], data)
+    assert scores[2] / scores[1] == pytest.approx(2**-0.5, rel=1e-5)
     assert scores[1] + scores[2] == pytest.approx(1, rel=1e-5)
 
 
 def test_blocks_and_the_number_kept(monkeypatch: object) -> None:
     data, _ = worlds.planted(u=60, m=20)
-    contender = Complements(min_together=1.0, neighbours=6)
+    contender = Complements(min_together=1, neighbours=6)
     whole = contender.fit(data, Run()).scorer.weights  # type: ignore[attr-defined]
     assert (np.diff(whole.indptr) <= 6).all()
     monkeypatch.setattr(complements, "BLOCK_CELLS", 50)  # type: ignore[attr-defined]
