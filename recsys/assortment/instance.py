@@ -11,7 +11,7 @@ of its own, so that no utility overflows. Shapes: n products, `types` visitor ty
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 import numpy as np
@@ -96,3 +96,11 @@ def _nested_shares(instance: Instance, nests: Nests, carried: Flags) -> F64:
     total = instance.outside[0] + attraction.sum()
     of_nest = np.divide(attraction, within * total, out=np.zeros_like(within), where=within > 0)
     return np.asarray(offered * of_nest[nests.of], dtype=np.float64)
+
+
+def single(instance: Instance, k: int) -> Instance:
+    """The same products before visitors of type k alone: a multinomial logit."""
+    return replace(
+        instance, model=Model.MNL, preference=instance.preference[k : k + 1], outside=instance.outside[k : k + 1],
+        weight=np.ones(1), nests=None,
+    )  # fmt: skip

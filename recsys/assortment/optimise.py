@@ -6,21 +6,26 @@ the model, the answer has the same form: set, value, bound, gap, status, and wha
 
 from __future__ import annotations
 
-import dataclasses
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from recsys.assortment import mnl
+from recsys.assortment import mnl, nested, search
+from recsys.assortment.decomposition import certify
 from recsys.assortment.instance import Instance, Model, Pricing, shares, value
 from recsys.assortment.region import Region, region_of
 from recsys.assortment.rules import Rule
+from recsys.assortment.starts import starts
 from recsys.contract import F64, Flags
 
 PROVEN = 5e-4  # a gap up to this counts as optimal
+TOLERANCE = 4e-4  # what the search for a proof aims at, so that rounding cannot lift the gap above PROVEN
 SECONDS = 120.0
+SEARCH = 0.2  # of the time goes to local search at most
+MOMENT = 2.0  # seconds for what a rule costs, once the time is up
+SEARCHED = "local search with a certified bound"
 
 
 @dataclass(frozen=True)
@@ -59,7 +64,7 @@ def optimise(instance: Instance, seconds: float = SECONDS) -> Assortment:
     end = time.monotonic() + seconds
     region = region_of(instance.rules, instance.n)
     found = _solve(instance, region, end)
-    return dataclasses.replace(
+    return replace(
         found, binding=_costs(instance, found, end), notes=(*instance.notes, *found.notes, *_remarks(instance, found))
     )
 
@@ -85,7 +90,7 @@ def to_json(instance: Instance, found: Assortment) -> dict[str, Any]:
         "method": found.method,
         "outside_share": float(1.0 - found.shares.sum()),
         "products": products,
-        "binding": [dataclasses.asdict(binding) for binding in found.binding],
+        "binding": [asdict(binding) for binding in found.binding],
         "notes": list(found.notes),
     }
 
@@ -94,7 +99,39 @@ def _solve(instance: Instance, region: Region, end: float) -> Assortment:
     if instance.pricing is not None:
         carried, price, money = mnl.best_prices(instance, instance.pricing, region)
         return _priced(instance, instance.pricing, carried, price, money)
+    if instance.nests is not None:
+        return _nested(instance, region, end)
+    if len(instance.weight) > 1:
+        carried = _searched(instance, region, time.monotonic() + SEARCH * (end - time.monotonic()))
+        bound, carried = certify(instance, region, carried, TOLERANCE, end)
+        return _bounded(instance, carried, bound, SEARCHED)
     return _proven(instance, mnl.best_set(instance, region), "Newton on the value")
+
+
+def _nested(instance: Instance, region: Region, end: float) -> Assortment:
+    exact = nested.best_set(instance, ~region.barred, region.cap)
+    if region.allows(exact):
+        return _proven(instance, exact, "Newton on the value over hulls of the nests' sets")
+    carried = _searched(instance, region, end)
+    return _bounded(instance, carried, value(instance, exact), SEARCHED)
+
+
+def _searched(instance: Instance, region: Region, end: float) -> Flags:
+    """The best local optimum from several starts; never worse than ADXOpt nor than the best revenue-ordered set."""
+    best, money = region.forced, -np.inf
+    for start in starts(instance, region):
+        carried, reached = search.climb(instance, region, start, end)
+        if reached > money:
+            best, money = carried, reached
+        if time.monotonic() >= end:
+            break
+    return best
+
+
+def _bounded(instance: Instance, carried: Flags, bound: float, method: str) -> Assortment:
+    worth = value(instance, carried)
+    found = Assortment(carried, worth, max(bound, worth), "feasible", method, shares(instance, carried))
+    return replace(found, status="optimal") if found.gap <= PROVEN else found
 
 
 def _proven(instance: Instance, carried: Flags, method: str) -> Assortment:
@@ -121,7 +158,11 @@ def _costs(instance: Instance, found: Assortment, end: float) -> tuple[Binding, 
 
 def _cost(instance: Instance, found: Assortment, rule: Rule, end: float) -> Binding:
     rest = tuple(other for other in instance.rules if other is not rule)
-    without = _solve(dataclasses.replace(instance, rules=rest), region_of(rest, instance.n), end)
+    region = region_of(rest, instance.n)
+    if found.method == SEARCHED:  # a second proof would cost as much as the first
+        reached = search.climb(instance, region, found.carried, max(end, time.monotonic() + MOMENT))[1]
+        return Binding(rule.name, reached - found.value, exact=False)
+    without = _solve(replace(instance, rules=rest), region, end)
     return Binding(rule.name, max(without.value - found.value, 0.0), exact=without.status == "optimal")
 
 

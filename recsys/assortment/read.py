@@ -25,8 +25,8 @@ MODELS = {
 }
 KEYS = (
     "model", "source", "ids", "utilities", "preferences", "outside", "outside_preference", "weights", "nests",
-    "dissimilarity", "revenues", "margins", "prices", "costs", "price_sensitivity", "price_range", "sellers", "categories",
-    "brands", "space", "spend", "stock", "size", "constraints",
+    "dissimilarity", "revenues", "margins", "prices", "costs", "price_sensitivity", "price_range", "sellers",
+    "categories", "brands", "space", "spend", "stock", "size", "constraints",
 )  # fmt: skip
 RULE_KEYS = (
     "size", "sellers", "categories", "brands", "must_carry", "exclude", "space", "budget", "price_band", "min_stock"
@@ -173,7 +173,8 @@ def _traits(raw: dict[str, Any], ids: tuple[str, ...], where: str) -> Traits:
     def amount(key: str) -> F64 | None:
         return parse.positive(raw[key], f"{where}, {key}", (n,)) if key in raw else None
 
-    price = amount("prices" if "prices" in raw else "revenues")
+    key = "prices" if "prices" in raw else "revenues"
+    price = parse.numbers(raw[key], f"{where}, {key}", (n,)) if key in raw else None
     sellers, categories, brands = text("sellers"), text("categories"), text("brands")
     return Traits(ids, sellers, categories, brands, amount("space"), amount("spend"), price, amount("stock"))
 
