@@ -54,7 +54,8 @@ def expected_worth(scorer: ChoiceScorer, newcomer: Newcomer) -> float:
     seen = np.unique(scorer.offers.alternative)
     features, firms, nests = _features(scorer, seen)
     own = [newcomer.attributes.get(name, 0.0) for name in _described(scorer)]
-    row = np.concatenate([[np.log(newcomer.price)], own, firms == newcomer.firm, nests == newcomer.nest]).astype(np.float64)
+    parts = [[np.log(newcomer.price)], own, firms == newcomer.firm, nests == newcomer.nest]
+    row = np.concatenate(parts).astype(np.float64)
     worth = scorer.utility.alternative[seen]
     return float(ridge_predict(features, worth, row[None, :], _precision(scorer, seen))[0])
 

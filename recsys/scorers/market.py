@@ -72,6 +72,11 @@ class MarketChoice:
         """d log s_j / d log p_k, [J, J]: row = whose share moves, column = whose price."""
         return np.asarray(self.price_jacobian() * self.price[None, :] / np.maximum(self.shares(), 1e-300)[:, None])
 
+    def markups(self, firm: I32) -> F64:
+        """p - c in money, [J], of firms that each set all their prices (Bertrand-Nash): -(O * ds/dp')^-1 s."""
+        slope = self.price_jacobian().T * (firm[:, None] == firm[None, :])
+        return np.asarray(np.linalg.lstsq(-slope, self.shares(), rcond=None)[0])
+
     def diversion(self) -> F64:
         """Long-run diversion, [J, J]: of j's buyers, the part that takes k when j is gone; diagonal: buys nothing."""
         before = self.shares()

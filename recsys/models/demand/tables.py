@@ -29,7 +29,7 @@ def tables(demand: Demand, market: int | None = None, draws: int = DRAWS, seed: 
     choice = demand.scorer().market(market)
     found = list(drawn_markets(demand, market, draws, seed))
     names = [str(i) for i in demand.panel.offers.alternatives.ids[demand.panel.offers.alternative[rows]]]
-    k = len(rows)
+    k, firm = len(rows), demand.panel.offers.firm[rows_of(demand, market)]
     return {
         "market": str(demand.panel.space.markets.ids[market]),
         "products": names,
@@ -37,8 +37,7 @@ def tables(demand: Demand, market: int | None = None, draws: int = DRAWS, seed: 
         "own_elasticities": _with_interval(choice.own_elasticities()[:k], [c.own_elasticities()[:k] for c in found]),
         "elasticities": _plain(choice.elasticities()[:k, :k]),
         "diversion": _with_interval(choice.diversion()[:k, :k], [c.diversion()[:k, :k] for c in found[:20]]),
-        "markups": _with_interval(markups(choice, _firm(demand, market))[:k],
-                                  [markups(c, _firm(demand, market))[:k] for c in found]),
+        "markups": _with_interval(choice.markups(firm)[:k], [c.markups(firm)[:k] for c in found]),
         "consumer_surplus": _with_interval(_surplus(choice), [_surplus(c) for c in found]),
         "willingness_to_pay": willingness_to_pay(demand, draws, seed),
     }  # fmt: skip
@@ -62,12 +61,6 @@ def drawn_estimates(demand: Demand, draws: int, seed: int = 0) -> Iterator[tuple
     for _ in range(draws):
         drawn = centre + root @ rng.normal(size=len(centre))
         yield drawn[: len(demand.linear.value)], drawn[len(demand.linear.value) :]
-
-
-def markups(choice: MarketChoice, firm: I32) -> F64:
-    """p - c of firms that set all their prices (Bertrand-Nash), in money, [J]: -(O * ds/dp')^-1 s."""
-    slope = choice.price_jacobian().T * (firm[:, None] == firm[None, :])
-    return np.asarray(np.linalg.lstsq(-slope, choice.shares(), rcond=None)[0])
 
 
 def willingness_to_pay(demand: Demand, draws: int = DRAWS, seed: int = 0) -> dict[str, Any]:
@@ -137,10 +130,6 @@ def _shift(choice: MarketChoice, shares: F64, tolerance: float = 1e-12) -> F64:
     return shift
 
 
-def _firm(demand: Demand, market: int) -> I32:
-    return demand.panel.offers.firm[rows_of(demand, market)]
-
-
 def _surplus(choice: MarketChoice) -> F64:
     return np.asarray(choice.weight @ choice.surplus())
 
@@ -152,4 +141,6 @@ def _with_interval(value: F64, draws: list[F64]) -> dict[str, Any]:
 
 def _plain(values: F64) -> Any:
     """Nested lists; what has no value (a surplus where price attracts) is null."""
-    return np.where(np.isfinite(values), values, None).tolist()
+    table = np.asarray(values, dtype=object)
+    table[~np.isfinite(values)] = None
+    return table.tolist()

@@ -9,7 +9,7 @@ from recsys.models.demand.blp import Settings, fit_blp
 from recsys.models.demand.formulas import Formulas
 from recsys.models.demand.plain_logit import fit_logit
 from recsys.models.demand.system import Demand
-from recsys.models.demand.tables import drawn_markets, heat_map, markups, reference_market, rows_of, tables
+from recsys.models.demand.tables import drawn_markets, heat_map, reference_market, rows_of, tables
 from tests.models.demand.economies import nevo, nevo_agents, simulated
 
 
@@ -43,7 +43,7 @@ def test_markups_equal_pyblps(cereal: Demand) -> None:
     theirs = o.price - results.compute_costs().ravel()
     for market in (0, 50):
         rows = rows_of(cereal, market)
-        ours = markups(cereal.scorer().market(market), o.firm[rows])
+        ours = cereal.scorer().market(market).markups(o.firm[rows])
         np.testing.assert_allclose(ours, theirs[rows], rtol=1e-9)
 
 
