@@ -50,6 +50,7 @@ class Standing:
     since: str | None  # as-of day the champion became champion
     barred: tuple[str, ...]  # contenders that may not be promoted
     held: bool  # publishing is held until `recsys champion release`
+    wanted: str | None = None  # promoted by hand, not yet published
 
 
 def entries(lake: Lake) -> Iterator[Entry]:
@@ -75,6 +76,7 @@ def standing(lake: Lake) -> Standing:
         since=_since(history, champion, by_name),
         barred=tuple(newest.manifest.get("barred", ())),
         held=bool(newest.manifest.get("held", False)),
+        wanted=newest.manifest.get("wanted"),
     )
 
 
@@ -155,6 +157,7 @@ def release(lake: Lake) -> Entry:
             "as_of": now.served["as_of"],
             "barred": [],
             "held": False,
+            "wanted": now.wanted,
             "why": "released",
         },
     )

@@ -15,7 +15,6 @@ from typing import Any
 import recsys
 from recsys.config import Settings, config_path, load
 from recsys.data.lake import Lake, ref_from
-from recsys.errors import StoreError, UsageError
 
 Json = dict[str, Any]
 Night = dict[str, Any]
@@ -29,23 +28,19 @@ def start_night(params: Mapping[str, Any]) -> Night:
     params: as_of, contenders, minutes, promotion, run, due (the schedule's time), config, lake; all optional.
     """
     from recsys import publication
-    from recsys.models import catalog
+    from recsys.contest import asked
 
     settings = load(params.get("config"))
     lake = str(params.get("lake") or settings.lake_folder)
-    now = publication.standing(Lake(lake))
-    chosen = _chosen(params.get("contenders"), settings, now.champion)
-    for name in chosen:
-        catalog.build(settings.contenders[name].family, settings.contenders[name].settings)
     minutes = params.get("minutes")
-    _check_space(lake)
+    asked.check_space(lake)
     return {
         "config": str(config_path(params.get("config"))),
         "lake": lake,
         "run": str(params.get("run") or f"manual-{datetime.now(UTC):%Y%m%dT%H%M%S}"),
-        "asked": _asked(params),
-        "contenders": chosen,
-        "promotion": str(params.get("promotion") or settings.night.promotion),
+        "asked": asked.as_of(params),
+        "contenders": asked.chosen(params.get("contenders"), settings, publication.standing(Lake(lake))),
+        "promotion": asked.promotion(params.get("promotion"), settings),
         "seed": settings.night.seed,
         "code": code_version(),
         "fit_seconds": float(minutes) * 60 if minutes else settings.night.fit_seconds,
@@ -63,6 +58,7 @@ def ingest(night: Night) -> Night:
 
 def prepare(night: Night) -> Night:
     """Build the Dataset as of the night's day, the backtest's past and its held-out days."""
+    from recsys.contest.night import folder
     from recsys.contest.record import key_of
     from recsys.data import prepare as data
 
@@ -77,24 +73,25 @@ def prepare(night: Night) -> Night:
     ]
     as_of = date.fromordinal(EPOCH + day).isoformat()
     night = {**night, "as_of": as_of, "day": day, "key": key_of(*inputs), "note": note}
-    folder = _folder(night)
+    prepared = f"{folder(night)}/prepared.json"
     place = f"datasets/{as_of}-{key_of(inputs[0], inputs[1])}"
     made = data.prepare(lake, settings, day, place, backtest=night.get("backtest", True))
-    lake.put_json(f"{folder}/prepared.json", made)
-    return {**night, **lake.read_json(f"{folder}/prepared.json")}
+    lake.put_json(prepared, made)
+    return {**night, **lake.read_json(prepared)}
 
 
 def judge(night: Night) -> Json:
     """Yesterday's stored scorers on the orders that came after them: daily evidence, stored once per day."""
     from recsys.contest import daily
     from recsys.contest.backtest import barred_products
+    from recsys.contest.night import night_before
     from recsys.contest.record import load_fitted
     from recsys.contract import Dataset
     from recsys.data.ingest import lake_orders
     from recsys.data.split import hold_out
 
     settings, lake = _open(night)
-    before = _night_before(lake, night["day"])
+    before = night_before(lake, night["day"])
     if before is None:
         return {"status": "none", "reason": "No earlier night has stored scorers; the backtest decides."}
     first, last = int(before["day"]) + 1, int(night["day"])
@@ -125,6 +122,7 @@ def judge(night: Night) -> Json:
 def backtest(night: Night, contender: str) -> Json:
     """Fit one contender on the past and judge it on the held-out days; a failure is a record, not an exception."""
     from recsys.contest.backtest import barred_products, judge, summaries
+    from recsys.contest.night import folder, small
     from recsys.contest.record import fit_record, load_fitted, once
     from recsys.contract import Dataset
     from recsys.data.split import HeldOut
@@ -132,8 +130,8 @@ def backtest(night: Night, contender: str) -> Json:
     settings, lake = _open(night)
     record = fit_record(lake, contender, _contender(settings, contender), night["train"], _limits(night))
     if record["status"] != "ok":
-        return _small(record)
-    folder = f"{_folder(night)}/backtest/{contender}"
+        return small(record)
+    place = f"{folder(night)}/backtest/{contender}"
 
     def make() -> Json:
         train = lake.read_value(Dataset, ref_from(night["train"]))
@@ -146,31 +144,45 @@ def backtest(night: Night, contender: str) -> Json:
             barred=barred_products(train),
             fallback=_fallback(train),
         )
-        refs = {track: lake.put_value(f"{folder}/{track}.safetensors", card).json() for track, card in cards.items()}
+        refs = {track: lake.put_value(f"{place}/{track}.safetensors", card).json() for track, card in cards.items()}
         return {"cards": refs, "tracks": summaries(cards, settings.contest, night["seed"])}
 
-    return {**_small(record), **once(lake, f"{folder}/record.json", make)}
+    return {**small(record), **once(lake, f"{place}/record.json", make)}
 
 
 def decide(night: Night, backtests: Sequence[Json], evidence: Json) -> Json:
-    """Apply the champion rule; the decision and its leaderboard are stored with the night."""
+    """Apply the champion rule; the decision and its leaderboard are stored with the night.
+
+    A night that was published keeps its decision; one that was not decides on what is published now.
+    """
     from recsys import publication
     from recsys.contest import daily
     from recsys.contest import decide as rule
+    from recsys.contest import night as books
     from recsys.contest.record import once
 
     settings, lake = _open(night)
+    before = books.published_before(lake, night)
+    if before is not None:
+        known: Json = lake.read_json(lake.read_json(before.manifest["night"])["decision"])
+        return known
+    now = publication.standing(lake)
+    path = f"{books.folder(night)}/decision-{now.number}-{night['promotion']}.json"
 
     def make() -> Json:
-        now = publication.standing(lake)
         windows = daily.recent(lake, night["day"], settings.contest.evidence_nights)
-        candidates = [_candidate(lake, record, settings) for record in backtests]
-        wanted = _wanted(lake)
-        standing = rule.Standing(now.champion, _nights_since(now, night), now.barred, now.held, wanted)
-        decision = rule.decide(candidates, daily.pool(windows), standing, settings.contest, night["promotion"])
-        return {**_plain(decision.json()), "evidence": dict(evidence), "leaderboard": _leaderboard(backtests, settings)}
+        decision = rule.decide(
+            [books.candidate(lake, record, settings) for record in backtests],
+            daily.pool(windows),
+            books.standing(now, night),
+            settings.contest,
+            night["promotion"],
+        )
+        board = books.leaderboard(backtests, settings)
+        facts = {"evidence": dict(evidence), "leaderboard": board, "base": now.number, "path": path}
+        return {**books.plain(decision.json()), **facts}
 
-    decided: Json = once(lake, f"{_folder(night)}/decision.json", make)
+    decided: Json = once(lake, path, make)
     return decided
 
 
@@ -181,14 +193,15 @@ def eligible(backtests: Sequence[Json], decision: Json) -> list[str]:
 
 def fit(night: Night, contender: str) -> Json:
     """Fit one contender on all days up to the as-of day, warm from its last stored state where it has one."""
+    from recsys.contest.night import night_before, small
     from recsys.contest.record import fit_record
 
     settings, lake = _open(night)
-    before = _night_before(lake, night["day"])
+    before = night_before(lake, night["day"])
     last = (before or {}).get("fits", {}).get(contender, {})
     start = last.get("state") if last.get("status") == "ok" else None
     record = fit_record(lake, contender, _contender(settings, contender), night["dataset"], _limits(night), start=start)
-    return _small(record)
+    return small(record)
 
 
 def blend(night: Night, backtests: Sequence[Json], fits: Sequence[Json]) -> Json:
@@ -202,61 +215,42 @@ def publish(night: Night, decision: Json, fits: Sequence[Json]) -> Json:
     Where the champion's fit failed its last stored scorer is published with today's offers, its age in the manifest.
     """
     from recsys import publication
+    from recsys.contest import night as books
     from recsys.contest.generation import files_of
 
     settings, lake = _open(night)
     by_name = {r["name"]: r for r in fits}
+    closed = _close(lake, night, decision, by_name)
+    before = books.published_before(lake, night)
+    if before is not None:
+        return books.published(before, "This night was published before; nothing changed.", current=False)
+    now = publication.standing(lake)
+    why = books.why_not(now, night, decision)
+    if why is not None:
+        return {"current": False, "generation": None, "why": why, "champion": now.champion}
+    champion = decision["champion"]
+    record, age = books.champion_record(lake, champion, by_name, night)
+    files, rows, facts = files_of(settings, lake, night, champion, record, by_name)
+    told = books.manifest(night, decision, now, closed, age)
+    full = {**facts, **told, "contenders": sorted(by_name)}
+    entry = publication.publish(lake, now.number, files, full, rows)
+    return books.published(entry, "; ".join(decision["reasons"]), current=True)
+
+
+def _close(lake: Lake, night: Night, decision: Json, fits: Mapping[str, Json]) -> str:
+    """Store what tomorrow needs to know of tonight; returns its path."""
+    from recsys.contest.night import folder
+    from recsys.contest.record import key_of
+
     summary = {
         "as_of": night["as_of"],
         "day": night["day"],
         "dataset": night["dataset"],
-        "fits": by_name,
-        "decision": f"{_folder(night)}/decision.json",
+        "fits": fits,
+        "decision": decision["path"],
         "key": night["key"],
     }
-    lake.put_json(f"{_folder(night)}/closed.json", summary)
-    for entry in publication.entries(lake):
-        if entry.manifest.get("key") == night["key"]:
-            return _published(entry, "This night was published before; nothing changed.", current=False)
-    now = publication.standing(lake)
-    if now.served is not None and night["as_of"] < str(now.served["as_of"]):
-        why = f"{night['as_of']} lies before what is served ({now.served['as_of']}): nothing was published."
-        return {"current": False, "generation": None, "why": why, "champion": now.champion}
-    if now.held:
-        return {
-            "current": False,
-            "generation": None,
-            "why": "Publishing is held since a rollback.",
-            "champion": now.champion,
-        }
-    champion = decision["champion"]
-    if champion is None:
-        raise StoreError(
-            "Nothing can be published",
-            got="no contender passed and nothing was published before",
-            cure="The decision's gates say what failed.",
-        )
-    record, age = _champion_record(lake, champion, by_name, night)
-    files, rows, facts = files_of(settings, lake, night, champion, record, by_name)
-    manifest = {
-        **facts,
-        "key": night["key"],
-        "as_of": night["as_of"],
-        "day": night["day"],
-        "champion": champion,
-        "action": decision["action"],
-        "reasons": list(decision["reasons"]),
-        "scorer_age_nights": age,
-        "contenders": sorted(by_name),
-        "night": f"{_folder(night)}/closed.json",
-        "run": night["run"],
-        "code": code_version(),
-        "barred": list(now.barred),
-        "held": False,
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
-    entry = publication.publish(lake, now.number, files, manifest, rows)
-    return _published(entry, "; ".join(decision["reasons"]), current=True)
+    return lake.put_json(f"{folder(night)}/closed-{key_of(summary)}.json", summary).path
 
 
 def register(night: Night, backtests: Sequence[Json], decision: Json, published: Json) -> Json:
@@ -331,10 +325,6 @@ def _open(night: Night) -> tuple[Settings, Lake]:
     return load(night["config"]), Lake(night["lake"])
 
 
-def _folder(night: Night) -> str:
-    return f"nights/{night['as_of']}/{night['key']}"
-
-
 def _limits(night: Night) -> Json:
     return {name: night[name] for name in LIMITS}
 
@@ -344,157 +334,8 @@ def _contender(settings: Settings, name: str) -> Json:
     return {"family": entry.family, "settings": entry.settings}
 
 
-def _chosen(names: Any, settings: Settings, champion: str | None) -> list[str]:
-    entered = list(settings.entered())
-    chosen = list(names) if names else entered
-    unknown = [n for n in chosen if n not in settings.contenders]
-    if unknown or not chosen:
-        raise UsageError("Contenders", got=", ".join(unknown) or "none", wanted=f"some of {', '.join(entered)}")
-    if champion in settings.contenders and champion not in chosen:
-        chosen.append(champion)  # the champion is always in the contest
-    return [n for n in settings.contenders if n in chosen]
-
-
-def _asked(params: Mapping[str, Any]) -> str | None:
-    """The as-of day asked for: the parameter, or the day before the schedule's time."""
-    if params.get("as_of"):
-        try:
-            return date.fromisoformat(str(params["as_of"])).isoformat()
-        except ValueError:
-            raise UsageError("as_of", got=params["as_of"], wanted="a day like 2011-12-08") from None
-    due = params.get("due")
-    return date.fromordinal(datetime.fromisoformat(due).date().toordinal() - 1).isoformat() if due else None
-
-
-def _check_space(lake: str) -> None:
-    """A night that would fill the disk is not begun: twice the lake's last generation must be free."""
-    import shutil
-
-    base = Path(lake)
-    newest = max(base.glob("generations/gen-*"), default=None)
-    needed = 2 * sum(f.stat().st_size for f in newest.iterdir()) if newest else 2**28
-    probe = next(p for p in (base, *base.parents) if p.exists())
-    free = shutil.disk_usage(probe).free
-    if free < needed:
-        raise StoreError(
-            f"{base} is nearly full",
-            got=f"{free / 2**20:,.0f} MB free",
-            wanted=f"{needed / 2**20:,.0f} MB",
-            cure="Free space, then run again; what is published is untouched.",
-        )
-
-
 def _fallback(data: Any) -> Any:
     """What answers where a contender has no opinion: what sells lately in the segment."""
     from recsys.contest.generation import popular_lately
 
     return popular_lately(data)
-
-
-def _night_before(lake: Lake, day: int) -> Json | None:
-    """The newest published night before `day`."""
-    from recsys import publication
-
-    found = [e.manifest for e in publication.entries(lake) if e.kind == "publish" and int(e.manifest["day"]) < day]
-    if not found:
-        return None
-    newest = max(found, key=lambda m: (m["day"], m["number"]))
-    closed: Json = lake.read_json(newest["night"])
-    return closed
-
-
-def _champion_record(lake: Lake, champion: str, fits: Mapping[str, Json], night: Night) -> tuple[Json, int]:
-    """The champion's fit of tonight, or its last stored one and how many nights old it is."""
-    from recsys import publication
-
-    if fits.get(champion, {}).get("status") == "ok":
-        return dict(fits[champion]), 0
-    for entry in sorted(publication.entries(lake), key=lambda e: -e.number):
-        if entry.kind != "publish" or int(entry.manifest["day"]) > night["day"]:
-            continue
-        record = lake.read_json(entry.manifest["night"])["fits"].get(champion, {})
-        if record.get("status") == "ok":
-            return record, int(night["day"]) - int(entry.manifest["day"])
-    raise StoreError(
-        f"The champion {champion} has no scorer",
-        got=fits.get(champion, {}).get("reason", "no fit"),
-        wanted="tonight's fit or a stored one",
-        cure="Run again, or promote another contender.",
-    )
-
-
-def _published(entry: Any, why: str, current: bool) -> Json:
-    m = entry.manifest
-    return {
-        "generation": entry.name,
-        "current": current,
-        "champion": m["champion"],
-        "as_of": m["as_of"],
-        "why": why,
-        "rows": {n: f["rows"] for n, f in m["files"].items() if f["rows"]},
-        "rungs": m.get("rungs", {}),
-    }
-
-
-def _nights_since(now: Any, night: Night) -> int | None:
-    if now.since is None:
-        return None
-    return date.fromisoformat(night["as_of"]).toordinal() - date.fromisoformat(now.since).toordinal()
-
-
-def _wanted(lake: Lake) -> str | None:
-    from recsys import publication
-
-    newest = max(publication.entries(lake), key=lambda e: e.number, default=None)
-    return None if newest is None else newest.manifest.get("wanted")
-
-
-def _candidate(lake: Lake, record: Json, settings: Settings) -> Any:
-    from recsys.contest.decide import Candidate
-    from recsys.evaluation.scorecard import Scorecard
-
-    name, family = record["name"], record.get("family", "")
-    if record["status"] != "ok":
-        return Candidate(name, family, record["status"], record.get("reason", ""))
-    card = lake.read_value(Scorecard, ref_from(record["cards"][settings.contest.track]))
-    return Candidate(
-        name,
-        family,
-        "ok",
-        values=card.values[settings.contest.primary],
-        cold=card.groups["cold"].astype(float),
-        coverage=card.whole[f"coverage_at_{max(settings.contest.at)}"],
-        report=record.get("report", {}),
-    )
-
-
-def _leaderboard(backtests: Sequence[Json], settings: Settings) -> list[Json]:
-    """Rows best first; contenders without a score last, with their reason."""
-    rows = [
-        {k: r.get(k) for k in ("name", "family", "status", "reason", "fit_seconds", "peak_memory_mb", "settings")}
-        | {"tracks": r.get("tracks", {})}
-        for r in backtests
-    ]
-
-    def place(row: Json) -> tuple[float, str]:
-        metric = row["tracks"].get(settings.contest.track, {}).get("metrics", {}).get(settings.contest.primary, {})
-        mean = metric.get("mean")
-        return (-mean if mean is not None else 1.0, row["name"])
-
-    return sorted(rows, key=place)
-
-
-def _small(record: Json) -> Json:
-    """A record without what is too large to travel between tasks."""
-    return {k: v for k, v in record.items() if k not in ("progress",)} | {"epochs": len(record.get("progress", ()))}
-
-
-def _plain(value: Any) -> Any:
-    """JSON without NaN or infinity."""
-    if isinstance(value, Mapping):
-        return {str(k): _plain(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(v) for v in value]
-    if isinstance(value, float) and not abs(value) < float("inf"):
-        return None
-    return value

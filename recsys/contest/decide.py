@@ -4,13 +4,14 @@ The first champion comes from the backtest alone: among the contenders that pass
 paired interval against the bar lies above 0; if none does, the bar itself. From then on only daily evidence counts:
 a challenger is promoted if and only if the lower bound of its pooled paired difference to the champion (Holm over
 challengers) exceeds the minimum effect, its revenue is not worse, every guardrail holds and the cool-down is over.
-Ties keep the champion.
+Ties keep the champion. Two things stand above the evidence: a promotion by hand, and a champion that could not be
+fitted for a week, which is replaced by the rule of the first night.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from statistics import NormalDist
 from typing import Any
 
@@ -23,6 +24,7 @@ from recsys.evaluation.significance import holm, power
 COVERAGE_SHARE = 0.9  # of the champion's catalogue coverage
 REVENUE_TOLERANCE = 0.01
 COLD_TOLERANCE = 0.02
+STALE_NIGHTS = 7  # a champion whose scorer is this old is replaced
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,7 @@ class Standing:
     barred: tuple[str, ...] = ()
     held: bool = False
     wanted: str | None = None  # promoted by hand
+    scorer_age: int = 0  # nights since the champion could last be fitted; 0 where it was fitted last night
 
 
 @dataclass(frozen=True)
@@ -105,11 +108,23 @@ def decide(
     gates = {c.name: _gates(c, by_name.get(standing.champion or "")) for c in candidates}
     passing = [c for c in candidates if not gates[c.name]["failed"]]
     argmax = _argmax(passing)
+    if standing.held:
+        why = "Publishing is held since a rollback; `recsys champion release` lifts it."
+        return Decision("keep", standing.champion, standing.champion, (why,), gates=gates, argmax=argmax)
+    by_hand = by_name.get(standing.wanted or "")
+    if by_hand is not None and by_hand.status == "ok" and by_hand.name != standing.champion:
+        why = f"{by_hand.name} was promoted by hand."
+        return Decision("promote", by_hand.name, standing.champion, (why,), gates=gates, argmax=argmax)
+    if standing.champion is None and not passing:
+        return _unjudged(candidates, contest, gates)
     if not passing:
         reason = "No contender passed its gates: what was published before stays."
         return Decision("none", standing.champion, standing.champion, (reason,), gates=gates)
     if standing.champion is None:
         return _first(passing, contest, gates, argmax)
+    others = [c for c in passing if c.name != standing.champion and c.name not in standing.barred]
+    if standing.scorer_age >= STALE_NIGHTS and others:
+        return _replace(standing, _first(others, contest, gates, argmax))
     return _nightly(passing, pooled, standing, contest, gates, argmax, promotion)
 
 
@@ -180,6 +195,22 @@ def _mean(candidate: Candidate) -> float:
     return float(np.nanmean(candidate.values)) if candidate.values is not None else float("-inf")
 
 
+def _unjudged(candidates: Sequence[Candidate], contest: Contest, gates: Mapping[str, Any]) -> Decision:
+    """Nobody could be judged on the first night: what the bar is made of is published, or else nothing."""
+    safe = {c.name: c for c in candidates if c.status == "ok" and (c.name in contest.bar or c.family == "popularity")}
+    ordered = sorted(safe, key=lambda name: (safe[name].family != "popularity", name not in contest.bar, name))
+    if not ordered:
+        return Decision("none", None, None, ("No contender came to an end that could be published.",), gates=gates)
+    why = f"Nobody could be asked on the held-out days, so no contender is judged; {ordered[0]} is the first champion."
+    return Decision("first", ordered[0], None, (why,), gates=gates)
+
+
+def _replace(standing: Standing, first: Decision) -> Decision:
+    """The champion's scorer is too old to go on: the first night's rule says who follows, whatever the evidence."""
+    stale = f"{standing.champion} could not be fitted for {standing.scorer_age} nights and is replaced."
+    return replace(first, action="promote", previous=standing.champion, reasons=(stale, *first.reasons))
+
+
 def _first(passing: Sequence[Candidate], contest: Contest, gates: Mapping[str, Any], argmax: str | None) -> Decision:
     """The first night has the backtest alone."""
     bars = [c for c in passing if c.name in contest.bar] or [c for c in passing if c.family == "popularity"]
@@ -244,17 +275,8 @@ def _nightly(
     def keep(*reasons: str, tests: Sequence[Test] = (), strength: Mapping[str, Any] | None = None) -> Decision:
         return Decision("keep", champion, champion, reasons, tuple(tests), gates, strength or {}, argmax)
 
-    if standing.held:
-        return keep("Publishing is held since a rollback; `recsys champion release` lifts it.")
-    if standing.wanted in names and standing.wanted != champion:
-        return Decision(
-            "promote",
-            standing.wanted,
-            champion,
-            (f"{standing.wanted} was promoted by hand.",),
-            gates=gates,
-            argmax=argmax,
-        )
+    if standing.wanted and standing.wanted != champion:
+        return keep(f"{standing.wanted} was promoted by hand but has no result tonight; {champion} stays until it has.")
     if promotion == "off":
         return keep("Promotion is switched off for this run.")
     if pooled is None or champion not in pooled.values:
@@ -281,6 +303,9 @@ def _nightly(
         f"better by {best.difference:+.4f} ({best.relative:+.1%}); more than the minimum effect of "
         f"{contest.minimum_effect:.0%} with adjusted p = {best.p_holm:.4f}."
     )
+    if promotion == "approve":
+        ask = f"Promotion waits for approval: `recsys champion promote {best.challenger}`."
+        return keep(ask, why.replace(" replaces ", " would replace "), tests=tests, strength=strength)
     return Decision("promote", best.challenger, champion, (why,), tuple(tests), gates, strength, argmax)
 
 

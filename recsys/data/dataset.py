@@ -7,6 +7,7 @@ same code; arrays are made from them once, at the end.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date, datetime
 from typing import Any
 
 import narwhals as nw
@@ -28,6 +29,7 @@ from recsys.data.features import customer_features, product_features
 from recsys.errors import DataError, EmptyError
 
 Frame = Any  # a native lazy or eager table of Polars or Spark
+EPOCH = date(1970, 1, 1).toordinal()
 CHOICE_FAMILIES = frozenset({"logit", "nested_logit", "blp"})
 LINE_KEYS = ("order", "customer", "product", "segment", "seller")
 
@@ -43,9 +45,7 @@ class Tables:
 
 def end_of_day(day: int, settings: Settings) -> int:
     """First second after local day `day` (days since epoch), in epoch seconds."""
-    from datetime import date, datetime, timedelta
-
-    next_day = date.fromordinal(date(1970, 1, 1).toordinal() + day) + timedelta(days=1)
+    next_day = date.fromordinal(EPOCH + day + 1)
     midnight = datetime(next_day.year, next_day.month, next_day.day, tzinfo=settings.shop.zone)
     return int(midnight.timestamp())
 
@@ -96,8 +96,8 @@ def build(tables: Tables, day: int, settings: Settings) -> Dataset:
     if not len(sales):
         raise EmptyError(
             "No order lines are left to learn from",
-            got="0 sales",
-            wanted=f"at least one up to day {day}",
+            got="0 sales that were not returned",
+            wanted=f"at least one up to {date.fromordinal(EPOCH + day)}",
             cure="Check [orders] columns and the quarantine report: `recsys check FILE` says why rows were refused.",
         )
     known = last_known(tables.lines, day)

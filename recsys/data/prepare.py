@@ -8,7 +8,7 @@ from typing import Any
 
 from recsys.config import Settings
 from recsys.data.dataset import Tables, build
-from recsys.data.ingest import day_range, lake_orders, lake_table
+from recsys.data.ingest import day_name, day_range, lake_orders, lake_table
 from recsys.data.lake import Lake
 from recsys.data.split import hold_out
 from recsys.errors import EmptyError, UsageError
@@ -20,10 +20,15 @@ EPOCH = date(1970, 1, 1).toordinal()
 def as_of_day(lake: Lake, asked: str | None) -> tuple[int, str]:
     """The as-of day (days since epoch): the earlier of what was asked for and the last full day in the lake."""
     first, last = day_range(lake)
-    if first is None or last is None or last <= first:
+    if first is None or last is None:
+        raise EmptyError(
+            "The lake has no orders", cure="Run `recsys ingest`; `recsys check FILE` says why rows are refused."
+        )
+    if last <= first:
         raise EmptyError(
             "The lake has no full day of orders",
-            cure="Run `recsys ingest`; `recsys check FILE` says why rows are refused.",
+            got=f"orders of {day_name(first)} only, a day that may still be going on",
+            wanted="orders of two days or more",
         )
     full = last - 1  # the newest day may still be going on
     if asked is None:
@@ -76,13 +81,16 @@ def prepare(lake: Lake, settings: Settings, day: int, folder: str, *, backtest: 
 
 def _past(lake: Lake, settings: Settings, tables: Tables, day: int, folder: str) -> tuple[Json, Json]:
     """What was known before the held-out days, and what they showed."""
-    past = day - settings.contest.days
+    past, (first, _) = day - settings.contest.days, day_range(lake)
+    if first is not None and past < first:
+        raise EmptyError(
+            f"The orders up to {day_name(day)} are too few days for a backtest",
+            got=f"{day - first + 1} days",
+            wanted=f"more than the {settings.contest.days} that [contest] days holds out",
+            cure="Set [contest] days lower, or bring older orders.",
+        )
     train = build(_as_known_then(tables, past), past, settings)
     held = hold_out(tables.lines, train, day, past + 1, settings)
-    if not len(held.queries):
-        raise EmptyError(
-            f"Nobody with an id bought in the last {settings.contest.days} days", cure="Ask for an earlier as_of."
-        )
     refs = {
         "train": lake.put_value(f"{folder}/train.safetensors", train).json(),
         "held": lake.put_value(f"{folder}/held.safetensors", held).json(),
