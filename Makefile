@@ -9,7 +9,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed-$(TORCH)
 TORCH_PIN := torch==$(shell sed -n 's/^torch==//p' constraints.txt)
 CPU_INDEX := https://download.pytorch.org/whl/cpu
-SIZE_cpu := about 0.9 GB, 2.5 GB on disk
+SIZE_cpu := about 0.9 GB, 3 GB on disk
 SIZE_gpu := about 4 GB, 8 GB on disk
 export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1

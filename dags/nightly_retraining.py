@@ -54,6 +54,7 @@ def announce(publication: dict[str, Any]) -> None:
     params=form(settings),
     default_args=retries(settings),
     max_active_runs=1,
+    tags=[settings.shop.name],
     catchup=False,
     is_paused_upon_creation=False,  # whether nights are scheduled is said in recsys.toml: [night] scheduled
 )

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PYTHONS = ((3, 11), (3, 13))
-INSTALL_GB = {"cpu": 3.0, "gpu": 8.0}  # what .venv takes, with room for pip's own temporary files
+INSTALL_GB = {"cpu": 3.5, "gpu": 8.0}  # what .venv takes, with room for pip's own temporary files
 RUN_GB = 1.0
 MEMORY_GB = 4.0
 PORTS = {"airflow": 8080, "mlflow": 5000}
