@@ -46,14 +46,18 @@ class BlendScorer:
         total = np.zeros((len(queries), m), dtype=np.float32)
         silent = np.ones((len(queries), m), dtype=bool)
         for name in sorted(self.parts):  # one order of summation, whatever order the parts came in
-            part = self.parts[name]
-            raw = part.score(_narrow(queries, part.inputs))
-            mute = np.isnan(raw)
+            scaled, mute = scale_part(self.parts[name], queries, seen, self.scale)
             silent &= mute
-            scaled = standardise(raw, seen, mute) if self.scale == "score" else rank_share(raw, mute)
             total += np.float32(self.weights[name]) * scaled
         total[silent] = np.nan
         return total
+
+
+def scale_part(part: Scorer, queries: Queries, seen: Flags, scale: Scale) -> tuple[F32, Flags]:
+    """One part's scores brought to the blend's scale, float32[n, m], and where it has no opinion, bool[n, m]."""
+    raw = part.score(_narrow(queries, part.inputs))
+    mute = np.isnan(raw)
+    return (standardise(raw, seen, mute) if scale == "score" else rank_share(raw, mute)), mute
 
 
 def standardise(scores: F32, seen: Flags, mute: Flags) -> F32:
