@@ -35,6 +35,7 @@ class Form:
     join: Join = "inner"
     temperature: float = 1.0
     dropout: float = 0.0  # of the query side's sum
+    regularisation: float = 0.0  # times the mean squared length of the sums of either side
     loss: Loss = "softmax"
     random: int = 256  # candidates drawn for each batch beside its targets
 
@@ -77,7 +78,7 @@ class Network:
         loss = LOSSES[self.form.loss](scores[owner, slot], owner, scores, added)
         for optimiser in self.optimisers:
             optimiser.zero_grad()
-        loss.backward()
+        (loss + self._penalty(asked, offered)).backward()
         for optimiser in self.optimisers:
             optimiser.step()
         for name, look in query.items():
@@ -110,18 +111,24 @@ class Network:
             scores = scores + offered[:, self.form.dimension]
         return scores if pairs is None else scores + (p.square().sum(dim=1) - pairs) / 2
 
+    def _penalty(self, asked: Tensor, offered: Tensor) -> Tensor | float:
+        if not self.form.regularisation:
+            return 0.0
+        lengths = [side[:, : self.form.dimension].square().sum(dim=1).mean() for side in (asked, offered)]
+        return self.form.regularisation * (lengths[0] + lengths[1])
+
     def _self_products(self, look: Look) -> Tensor | None:
         """[candidates] sum of x^2 |v|^2, which an FM takes off the squared sum; None where each row has one column."""
         if not self.form.linear or look.x.nnz == look.x.shape[0]:
             return None
-        lengths = look.rows[:, 0, : self.form.dimension].square().sum(dim=1, keepdim=True)
+        lengths = look.values[:, : self.form.dimension].square().sum(dim=1, keepdim=True)
         return multiply(look.x.power(2), lengths)[:, 0].requires_grad_()
 
     def _product_gradient(self, look: Look, gradient: Tensor, pairs: Tensor | None) -> Tensor:
         spread = look.spread(gradient)
         if pairs is not None:
             own = multiply(look.x.power(2).T.tocsr(), pairs.grad[:, None])
-            spread[:, : self.form.dimension] += 2 * own * look.rows[:, 0, : self.form.dimension]
+            spread[:, : self.form.dimension] += 2 * own * look.values[:, : self.form.dimension]
         return spread
 
 

@@ -1,9 +1,13 @@
-"""A table of vectors trained row by row: a batch reads and writes only the rows it uses, however many there are."""
+"""Tables of vectors: a batch reads sums of their rows, x @ values, and takes an Adam step on the gradient of those.
+
+A small table is stepped whole. A large one is stepped row by row, only where a batch used it: with a million rows a
+dense step takes a hundred times as long.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 from scipy import sparse
@@ -11,72 +15,117 @@ from scipy import sparse
 from recsys.contract import F32, I64, Rows
 
 Tensor: TypeAlias = Any
+ROW_WISE_FROM = 50_000  # rows
 FIRST, SECOND, TINY = 0.9, 0.999, 1e-8  # of Adam (Kingma and Ba 2015)
 
 
+@dataclass(frozen=True)
+class Look:
+    """The rows of a table that a batch adds up."""
+
+    x: Rows  # [n, k]
+    values: Tensor  # [k, d]
+    rows: Tensor | None = None  # int64[k] in the table; None: all of it
+
+    def sums(self) -> Tensor:
+        """[n, d] x @ values."""
+        return multiply(self.x, self.values)
+
+    def spread(self, gradient: Tensor) -> Tensor:
+        """[k, d] gradient of the values, given that of the sums."""
+        return multiply(self.x.T.tocsr(), gradient)
+
+
+class Table(Protocol):
+    """What both kinds do. A learning rate of 0 freezes a table."""
+
+    average: Tensor  # [n, d] of the values over the last epoch: what is kept
+
+    def look_up(self, x: Rows) -> Look: ...
+
+    def descend(self, look: Look, gradient: Tensor) -> None: ...
+
+    def remember(self, share: float) -> None:
+        """Move the average towards the present values."""
+        ...
+
+
+def table_of(values: F32, learning_rate: float, device: str) -> Table:
+    """A table that starts at `values` [n, d]."""
+    import torch
+
+    start = torch.from_numpy(values.copy()).to(device)
+    kind = RowTable if len(values) >= ROW_WISE_FROM else DenseTable
+    return kind(start, start.clone(), learning_rate)
+
+
 @dataclass
-class Table:
-    """Adam that touches the rows of a batch only; a learning rate of 0 freezes it."""
+class DenseTable:
+    """Adam on the whole table."""
 
-    rows: Tensor  # [n, 3, d] values, first and second moment of the gradient
-    average: Tensor  # [n, d] of the values over the last epoch
+    values: Tensor
+    average: Tensor
     learning_rate: float
-    steps: int = 0
-
-    @classmethod
-    def of(cls, values: F32, learning_rate: float, device: str) -> Table:
-        import torch
-
-        start = torch.from_numpy(values).to(device)
-        rows = torch.zeros((len(values), 3, values.shape[1]), device=device)
-        rows[:, 0] = start
-        return cls(rows, start.clone(), learning_rate)
+    _optimiser: Any = None
 
     def look_up(self, x: Rows) -> Look:
-        """The rows that x [n, columns] uses."""
+        return Look(x, self.values)
+
+    def descend(self, look: Look, gradient: Tensor) -> None:
         import torch
 
-        flags = np.zeros(len(self.rows), dtype=bool)
+        if self.learning_rate and self._optimiser is None:
+            self._optimiser = torch.optim.Adam(
+                [self.values], self.learning_rate, betas=(FIRST, SECOND), eps=TINY, fused=True
+            )
+        if self.learning_rate:
+            self.values.grad = gradient
+            self._optimiser.step()
+
+    def remember(self, share: float) -> None:
+        self.average.lerp_(self.values, share)
+
+
+@dataclass
+class RowTable:
+    """Adam on the rows that a batch used; the others, and their moments, rest."""
+
+    values: Tensor
+    average: Tensor
+    learning_rate: float
+    steps: int = 0
+    _moments: tuple[Tensor, Tensor] | None = None
+
+    def look_up(self, x: Rows) -> Look:
+        import torch
+
+        flags = np.zeros(len(self.values), dtype=bool)
         flags[x.indices] = True
         used = np.flatnonzero(flags)
         place = np.empty(len(flags), dtype=np.int32)
         place[used] = np.arange(len(used), dtype=np.int32)
         local = sparse.csr_matrix((x.data, place[x.indices], x.indptr), shape=(x.shape[0], len(used)))
-        at = torch.from_numpy(used).to(self.rows.device)
-        return Look(local, at, self.rows[at])
+        rows = torch.from_numpy(used).to(self.values.device)
+        return Look(local, self.values.index_select(0, rows), rows)
 
     def descend(self, look: Look, gradient: Tensor) -> None:
-        """One step on the rows of `look`, given their gradient [k, d]."""
-        if not self.learning_rate:
+        import torch
+
+        if not self.learning_rate or look.rows is None:
             return
+        if self._moments is None:
+            self._moments = torch.zeros_like(self.values), torch.zeros_like(self.values)
         self.steps += 1
-        value, first, second = look.rows.unbind(dim=1)
+        first, second = (moment.index_select(0, look.rows) for moment in self._moments)
         first.mul_(FIRST).add_(gradient, alpha=1 - FIRST)
         second.mul_(SECOND).addcmul_(gradient, gradient, value=1 - SECOND)
         spread = (second / (1 - SECOND**self.steps)).sqrt_().add_(TINY)
-        value.addcdiv_(first, spread, value=-self.learning_rate / (1 - FIRST**self.steps))
-        self.rows[look.used] = look.rows
+        value = look.values.addcdiv(first, spread, value=-self.learning_rate / (1 - FIRST**self.steps))
+        for whole, part in zip((self.values, *self._moments), (value, first, second), strict=True):
+            whole.index_copy_(0, look.rows, part)
 
     def remember(self, share: float) -> None:
-        """Move the average towards the present values."""
-        self.average.lerp_(self.rows[:, 0], share)
-
-
-@dataclass(frozen=True)
-class Look:
-    """Some rows of a table, and the matrix that adds them up."""
-
-    x: Rows  # [n, k]
-    used: Tensor  # int64[k]
-    rows: Tensor  # [k, 3, d]
-
-    def sums(self) -> Tensor:
-        """[n, d] x @ values."""
-        return multiply(self.x, self.rows[:, 0])
-
-    def spread(self, gradient: Tensor) -> Tensor:
-        """[k, d] gradient of the values, given that of the sums."""
-        return multiply(self.x.T.tocsr(), gradient)
+        self.average.lerp_(self.values, share)
 
 
 def multiply(x: Rows, dense: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ from recsys.models.torch.layers import fresh_layers, parameters
 from recsys.models.torch.network import Batch, Form, Network, slots
 from recsys.models.torch.purchases import Past, Purchases, Visits
 from recsys.models.torch.sampling import Sampler, drop_known
-from recsys.models.torch.tables import Table, carry, random_rows
+from recsys.models.torch.tables import carry, random_rows, table_of
 
 SCALE = 0.1  # standard deviation of a fresh row
 MONTHS = np.array([f"month:{month + 1}" for month in range(12)], dtype=object)
@@ -119,7 +119,7 @@ def network(given: Training, start: State | None, rng: np.random.Generator, devi
     weights = [parameters(some, device) for some in layers]
     if start is not None:
         _restore(values, weights, names, start)
-    tables = {n: Table.of(v, product_rate if n == "products" else query_rate, device) for n, v in values.items()}
+    tables = {n: table_of(v, product_rate if n == "products" else query_rate, device) for n, v in values.items()}
     averages = tuple([w.detach().clone() for w in some] for some in weights)
     return Network(
         form=form,
