@@ -26,8 +26,8 @@ from recsys.contract import F64, I32, Flags
 
 ROOT_ROUNDS = 1500
 NODE_ROUNDS = 60
-PATIENCE = 10  # rounds without progress before the target is brought nearer
-STRAY = 4.0  # targets a bound may lie above the best one before the steps turn back to it
+PATIENCE = 20  # rounds without progress before the target is brought nearer
+STRAY = 20.0  # targets a bound may lie above the best one before the steps turn back to it
 SETTLED = 0.01  # of the gap: the prizes are left alone when less is within reach
 SPLIT = 0.05  # of the gap, shared by the blocks: a range is cut when its bound may be this much too high
 DIVIDED = 0.25

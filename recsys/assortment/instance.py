@@ -11,7 +11,7 @@ of its own, so that no utility overflows. Shapes: n products, `types` visitor ty
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
@@ -63,7 +63,7 @@ class Instance:
     ids: tuple[str, ...] = ()  # empty: products are called by their row number
     objective: str = "revenue"
     source: str = ""  # where the probabilities come from, e.g. "calibrated probabilities of als_256"
-    notes: tuple[str, ...] = field(default_factory=tuple)
+    current: Flags | None = None  # [n] what is carried today, where known
 
     @property
     def n(self) -> int:
@@ -96,6 +96,12 @@ def _nested_shares(instance: Instance, nests: Nests, carried: Flags) -> F64:
     total = instance.outside[0] + attraction.sum()
     of_nest = np.divide(attraction, within * total, out=np.zeros_like(within), where=within > 0)
     return np.asarray(offered * of_nest[nests.of], dtype=np.float64)
+
+
+def preferences(utility: F64, outside: F64) -> tuple[F64, F64]:
+    """(v [types, n], v_0 [types]) of utilities [types, n] and outside utilities [types]: the largest of a type is 1."""
+    top = np.maximum(utility.max(axis=1, initial=-np.inf), outside)[:, None]
+    return np.exp(utility - top), np.exp(outside - top[:, 0])
 
 
 def single(instance: Instance, k: int) -> Instance:

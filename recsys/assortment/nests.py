@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from recsys.assortment import parse
-from recsys.assortment.instance import Nests
+from recsys.assortment.instance import Nests, preferences
 from recsys.contract import F64, I32
 from recsys.errors import DataError
 
@@ -56,13 +56,14 @@ def nests_of(raw: dict[str, Any], ids: tuple[str, ...], where: str) -> Nests:
     return Nests(of, gamma, np.ones(len(names)))
 
 
-def attraction_of(utility: F64, nests: Nests) -> tuple[F64, Nests]:
-    """(v float64[n], nests): v = exp((u - top of its nest) / gamma), the top moved into the nest's attraction."""
+def attraction_of(utility: F64, outside: F64, nests: Nests) -> tuple[F64, F64, Nests]:
+    """(v [1, n], v_0 [1], nests) of utilities [1, n]: v = exp((u - top of its nest) / gamma), the tops moved into the
+    nests' attraction, so that a small gamma does not overflow."""
     top = np.full(len(nests.dissimilarity), -np.inf)
-    np.maximum.at(top, nests.of, utility)
+    np.maximum.at(top, nests.of, utility[0])
     within = np.exp((utility - top[nests.of]) / nests.dissimilarity[nests.of])
-    attraction = np.exp(np.where(np.isfinite(top), top, 0.0))
-    return within, Nests(nests.of, nests.dissimilarity, attraction)
+    attraction, away = preferences(np.where(np.isfinite(top), top, utility.min())[None, :], outside)
+    return within, away, Nests(nests.of, nests.dissimilarity, attraction[0])
 
 
 def _memberships(raw: Any, ids: tuple[str, ...], where: str) -> tuple[I32, tuple[str, ...]]:

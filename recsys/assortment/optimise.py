@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from recsys.assortment import mnl, nested, search
+from recsys.assortment import enumeration, mnl, nested, search
 from recsys.assortment.decomposition import certify
 from recsys.assortment.instance import Instance, Model, Pricing, shares, value
 from recsys.assortment.region import Region, region_of
@@ -64,9 +64,7 @@ def optimise(instance: Instance, seconds: float = SECONDS) -> Assortment:
     end = time.monotonic() + seconds
     region = region_of(instance.rules, instance.n)
     found = _solve(instance, region, end)
-    return replace(
-        found, binding=_costs(instance, found, end), notes=(*instance.notes, *found.notes, *_remarks(instance, found))
-    )
+    return replace(found, binding=_costs(instance, found, end), notes=(*found.notes, *_remarks(instance, found)))
 
 
 def to_json(instance: Instance, found: Assortment) -> dict[str, Any]:
@@ -99,13 +97,19 @@ def _solve(instance: Instance, region: Region, end: float) -> Assortment:
     if instance.pricing is not None:
         carried, price, money = mnl.best_prices(instance, instance.pricing, region)
         return _priced(instance, instance.pricing, carried, price, money)
-    if instance.nests is not None:
-        return _nested(instance, region, end)
-    if len(instance.weight) > 1:
-        carried = _searched(instance, region, time.monotonic() + SEARCH * (end - time.monotonic()))
-        bound, carried = certify(instance, region, carried, TOLERANCE, end)
-        return _bounded(instance, carried, bound, SEARCHED)
-    return _proven(instance, mnl.best_set(instance, region), "Newton on the value")
+    if instance.nests is None and len(instance.weight) == 1:
+        return _proven(instance, mnl.best_set(instance, region), "Newton on the value")
+    tried = enumeration.best_set(instance, region)
+    if tried is not None:
+        return _proven(instance, tried, "every set tried")
+    return _mixed(instance, region, end) if instance.nests is None else _nested(instance, region, end)
+
+
+def _mixed(instance: Instance, region: Region, end: float) -> Assortment:
+    now = time.monotonic()
+    carried = _searched(instance, region, now + SEARCH * (end - now))
+    bound, carried = certify(instance, region, carried, TOLERANCE, end)
+    return _bounded(instance, carried, bound, SEARCHED)
 
 
 def _nested(instance: Instance, region: Region, end: float) -> Assortment:

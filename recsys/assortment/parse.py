@@ -85,6 +85,6 @@ def labels(raw: Any, where: str, n: int) -> Texts:
 
 
 def _shape_cure(got: tuple[int, ...], wanted: tuple[int, ...]) -> str:
-    if got[::-1] == wanted:
+    if len(got) == len(wanted) == 2 and got[0] == wanted[1]:
         return "Transpose it: one row per visitor type, one column per product."
     return "Give one number per product, in the same order as the ids."

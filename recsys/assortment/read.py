@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from recsys.assortment import parse
-from recsys.assortment.instance import Instance, Model, Nests, Pricing
+from recsys.assortment.instance import Instance, Model, Nests, Pricing, preferences
 from recsys.assortment.nests import attraction_of, flatten, nests_of
 from recsys.assortment.rules import Constraints, Limits, Traits, rules_of
-from recsys.contract import F64, Texts
+from recsys.contract import F64, Flags, Texts
 from recsys.errors import DataError, UsageError
 
 MODELS = {
@@ -26,7 +26,7 @@ MODELS = {
 KEYS = (
     "model", "source", "ids", "utilities", "preferences", "outside", "outside_preference", "weights", "nests",
     "dissimilarity", "revenues", "margins", "prices", "costs", "price_sensitivity", "price_range", "sellers",
-    "categories", "brands", "space", "spend", "stock", "size", "constraints",
+    "categories", "brands", "space", "spend", "stock", "size", "constraints", "current",
 )  # fmt: skip
 RULE_KEYS = (
     "size", "sellers", "categories", "brands", "must_carry", "exclude", "space", "budget", "price_band", "min_stock"
@@ -142,12 +142,9 @@ def _preference(raw: dict[str, Any], nests: Nests | None, n: int, where: str) ->
                             cure="Leave products without sales out, or smooth their shares.")  # fmt: skip
         return given, outside, nests
     outside = parse.numbers(raw.get("outside", 0.0), f"{where}, outside", (len(given),))
-    top = np.maximum(given.max(axis=1), outside)[:, None]
-    away = np.exp(outside - top[:, 0])
     if nests is None:
-        return np.exp(given - top), away, None
-    within, nests = attraction_of(given[0] - top[0], nests)
-    return within[None, :], away, nests
+        return *preferences(given, outside), None
+    return attraction_of(given, outside, nests)
 
 
 def _weight(raw: dict[str, Any], model: Model, types: int, where: str) -> F64:
@@ -234,6 +231,17 @@ def _names(raw: Any, where: str) -> tuple[str, ...]:
     if not isinstance(raw, list):
         raise DataError(where, got=type(raw).__name__, wanted="a list of product ids")
     return tuple(dict.fromkeys(str(name) for name in raw))
+
+
+def _current(raw: dict[str, Any], ids: tuple[str, ...], where: str) -> Flags | None:
+    if raw.get("current") is None:
+        return None
+    names = _names(raw["current"], f"{where}, current")
+    unknown = sorted(set(names) - set(ids))
+    if unknown:
+        raise DataError(f"{where}, current", got=f"'{unknown[0]}'", wanted="ids of the instance's products",
+                        cure="Add the product, or leave it out of 'current'.")  # fmt: skip
+    return np.isin(np.array(ids, dtype=object), np.array(names, dtype=object))
 
 
 def _optional(raw: Any, where: str) -> float | None:

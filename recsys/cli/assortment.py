@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -24,10 +25,14 @@ def assortment(
 ) -> None:
     """Which products to carry, what that is worth, how far from the optimum it can be, what each rule costs."""
     from recsys.assortment.optimise import optimise, to_json
+    from recsys.assortment.plan import changes
     from recsys.assortment.read import read_instance
 
     stated = read_instance(instance, constraints)
-    found = to_json(stated, optimise(stated, seconds))
+    answer = optimise(stated, seconds)
+    found = to_json(stated, answer)
+    if stated.current is not None:
+        found["changes"] = [asdict(change) for change in changes(stated, stated.current, answer)]
     if out is not None:
         write_json(out, found)
     typer.echo(assortment_text(found))
@@ -46,6 +51,8 @@ def assortment_text(found: dict[str, Any]) -> str:
     for binding in found["binding"]:
         least = "" if binding["exact"] else "at least "
         lines.append(f"rule {binding['rule']}: costs {least}{binding['cost']:.6g} per visitor")
+    for change in found.get("changes", []):
+        lines.append(f"{change['action']:<4} {change['product']}: {change['reason']}")
     return "\n".join([*lines, *(f"note: {note}" for note in found["notes"])])
 
 
