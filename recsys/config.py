@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from recsys.errors import ConfigError
 
 ENV_PREFIX = "RECSYS_"
+PRIMARY = ("ndcg", "recall", "hit", "map", "mrr", "precision")
 
 
 class Section(BaseModel):
@@ -124,6 +125,17 @@ class Contest(Section):
     level: float = Field(default=0.95, gt=0.5, lt=1)
     draws: int = Field(default=500, ge=100)
     availability_days: int = Field(default=90, ge=1)
+
+    @model_validator(mode="after")
+    def _primary_is_measured(self) -> Contest:
+        if not self.at or min(self.at) < 1:
+            raise ValueError(f"at: whole numbers above 0, got {list(self.at)}")
+        metric, _, k = self.primary.rpartition("_at_")
+        if metric not in PRIMARY or k not in {str(k) for k in self.at}:
+            raise ValueError(
+                f"primary {self.primary!r} is not measured; one of {', '.join(PRIMARY)} _at_ one of {list(self.at)}"
+            )
+        return self
 
 
 class Night(Section):

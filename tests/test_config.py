@@ -28,6 +28,8 @@ def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
     [
         ("[shop]\nnmae = 'x'", "did you mean 'name'"),
         ("[contest]\ndays = 0", "contest.days"),
+        ("[contest]\nat = [5]", "primary 'ndcg_at_10' is not measured"),
+        ("[contest]\nprimary = 'ncdg_at_10'", "not measured"),
         ("[shop]\ntimezone = 'Europe/Berlni'", "Europe/Berlin"),
         ("[shop]\nname = 'A B'", "shop.name"),
         ("[orders]\npath = 'a'\nurl = 'b'", "either path or url"),

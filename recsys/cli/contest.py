@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -50,9 +49,11 @@ def contest(
 
     Example: recsys contest train.csv test.csv --contenders popularity,als,ease --json result.json
     """
+    from recsys.cli.output import result_file
     from recsys.contest.own import Terms, as_json, hold, verdict
     from recsys.data.pairs import own_split
 
+    file = result_file(out)
     terms = Terms(_cutoffs(at), keep_seen, validation, seed, seconds)
     entered, rules = _entered(config, contenders, terms.at)
     split = own_split(train, test, candidates)
@@ -60,8 +61,8 @@ def contest(
     entrants = hold(split, entered, terms, _announce)
     decision = verdict(entrants, rules)
     result = as_json(entrants, decision)
-    if out:
-        Path(out).write_text(json.dumps(result, indent=1, allow_nan=False))
+    if file:
+        file.write_text(json.dumps(result, indent=1, allow_nan=False))
     _show(result, terms.at)
 
 
@@ -69,7 +70,7 @@ def _cutoffs(text: str) -> tuple[int, ...]:
     from recsys.errors import UsageError
 
     try:
-        at = tuple(int(k) for k in text.split(","))
+        at = tuple(dict.fromkeys(int(k) for k in text.split(",")))
     except ValueError:
         at = ()
     if not at or min(at) < 1:
@@ -119,14 +120,14 @@ def _show(result: Mapping[str, Any], at: tuple[int, ...]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    first = [f"ndcg@{at[0]}", f"hit@{at[0]}", f"recall@{at[-1]}", f"ndcg@{at[-1]}"]
-    columns = list(dict.fromkeys(first))
-    table = Table(title="Contest (mean, 95 % interval)")
-    for title in ("contender", *columns, "fit s", "score s", "peak MB"):
-        table.add_column(title, justify="left" if title == "contender" else "right")
+    first, *rest = dict.fromkeys((f"ndcg@{at[0]}", f"hit@{at[0]}", f"recall@{at[-1]}"))
+    table = Table(title=f"Contest, {first} with 95 % interval")
+    for title in ("contender", first, *rest, "fit s", "score s", "MB"):
+        left = title == "contender"
+        table.add_column(title, justify="left" if left else "right", no_wrap=True)
     ok = [c for c in result["contenders"] if c["status"] == "ok"]
-    for c in sorted(ok, key=lambda c: -(c["metrics"][columns[0]]["mean"] or 0)):
-        cells = [_cell(c["metrics"].get(name)) for name in columns]
+    for c in sorted(ok, key=lambda c: -(c["metrics"][first]["mean"] or 0)):
+        cells = [_cell(c["metrics"][first]), *(_mean(c["metrics"][name]) for name in rest)]
         table.add_row(
             c["name"], *cells, f"{c['fit_seconds']:.1f}", f"{c['score_seconds']:.1f}", f"{c['peak_memory_mb']:,.0f}"
         )
@@ -143,3 +144,7 @@ def _cell(metric: Mapping[str, Any] | None) -> str:
     if metric is None or metric["mean"] is None:
         return "n/a"
     return f"{metric['mean']:.4f} [{metric['low']:.4f}, {metric['high']:.4f}]"
+
+
+def _mean(metric: Mapping[str, Any]) -> str:
+    return "n/a" if metric["mean"] is None else f"{metric['mean']:.4f}"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 import time
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -20,15 +19,17 @@ def run(
     config: Annotated[str | None, typer.Option(help="recsys.toml; default: $RECSYS_CONFIG or ./recsys.toml.")] = None,
     as_of: Annotated[str | None, typer.Option(help="Last day the models may know; default: the last full day.")] = None,
     contenders: Annotated[str, typer.Option(help="Names, comma separated; default: all that are ticked.")] = "",
-    promotion: Annotated[str, typer.Option(help="auto or off.")] = "",
+    promotion: Annotated[str, typer.Option(help="auto, approve or off; default: [night] promotion.")] = "",
     out: Annotated[str | None, typer.Option("--json", help="Write the night's result to this file.")] = None,
 ) -> None:
     """Run one night here, without Airflow: ingest, prepare, judge, backtest, decide, fit, publish, register, report.
 
     The same day run again changes nothing.
     """
+    from recsys.cli.output import result_file
     from recsys.steps import run_night
 
+    file = result_file(out)
     began = time.monotonic()
 
     def tell(step: str, text: str) -> None:
@@ -38,8 +39,8 @@ def run(
     asked = {"config": config, "as_of": as_of, "contenders": names, "promotion": promotion}
     result = run_night(asked, tell)
     show_leaderboard(result["decision"])
-    if out:
-        Path(out).write_text(json.dumps(result, indent=1))
+    if file:
+        file.write_text(json.dumps(result, indent=1))
 
 
 def replay(
@@ -54,9 +55,11 @@ def replay(
     Shows how the champion rule behaves on your data; what is served is not touched. Killed and started again it goes
     on where it was.
     """
+    from recsys.cli.output import result_file
     from recsys.replay import replay as live
     from recsys.replay import verdict
 
+    file = result_file(out)
     began = time.monotonic()
 
     def tell(night: str, text: str) -> None:
@@ -64,8 +67,8 @@ def replay(
 
     names = [n.strip() for n in contenders.split(",") if n.strip()]
     rows = list(live({"config": config, "contenders": names}, nights, backtest_every=backtest_every, tell=tell))
-    if out:
-        Path(out).write_text(json.dumps(rows, indent=1))
+    if file:
+        file.write_text(json.dumps(rows, indent=1))
     for row in rows:
         if row["action"] in ("first", "promote"):
             typer.echo(f"{row['night']}: {row['reasons'][0]}")
@@ -86,10 +89,11 @@ def show_leaderboard(decision: dict[str, Any], track: str = "") -> None:
 
 
 def leaderboard_table(decision: dict[str, Any]) -> Any:
-    """A rich table: NDCG@10 per track with 95 % intervals, coverage, fit time and memory."""
+    """A rich table: NDCG per track at the first cut-off with 95 % intervals, coverage, fit time and memory."""
     from rich.table import Table
 
-    table = Table(title="Backtest, NDCG@10 with 95 % interval (basket: hit@10)")
+    k = _cutoff(decision["leaderboard"])
+    table = Table(title=f"Backtest, NDCG@{k} with 95 % interval (basket: hit@{k})")
     for title in ("contender", "new products", "with repeats", "basket", "coverage", "fit s", "MB"):
         first = title == "contender"
         table.add_column(title, justify="left" if first else "right", no_wrap=first)
@@ -99,14 +103,20 @@ def leaderboard_table(decision: dict[str, Any]) -> Any:
             continue
         table.add_row(
             row["name"],
-            _cell(tracks.get("new"), "ndcg_at_10"),
-            _cell(tracks.get("repeats"), "ndcg_at_10"),
-            _cell(tracks.get("basket"), "hit_at_10"),
-            f"{tracks['new']['whole'].get('coverage_at_10', 0):.1%}" if "new" in tracks else "",
+            _cell(tracks.get("new"), f"ndcg_at_{k}"),
+            _cell(tracks.get("repeats"), f"ndcg_at_{k}"),
+            _cell(tracks.get("basket"), f"hit_at_{k}"),
+            f"{tracks['new']['whole'][f'coverage_at_{k}']:.1%}" if "new" in tracks else "n/a",
             f"{row['fit_seconds']:.1f}",
             f"{row['peak_memory_mb']:,.0f}",
         )
     return table
+
+
+def _cutoff(rows: list[dict[str, Any]]) -> int:
+    """The first cut-off the leaderboard was measured at; 10 where nothing was."""
+    names = (name for row in rows for track in row["tracks"].values() for name in track["metrics"])
+    return next((int(name.rsplit("_", 1)[1]) for name in names if name.startswith(("ndcg_at_", "hit_at_"))), 10)
 
 
 def _cell(track: Any, metric: str) -> str:

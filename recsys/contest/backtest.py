@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from recsys.config import Contest
-from recsys.contest.measure import TRACKS, Answers, Exam, answer, exams
+from recsys.contest.measure import TRACKS, Answers, Exam, answer, bought_share, exams
 from recsys.contract import F64, I64, Dataset, Scorer, Texts
 from recsys.data.split import HeldOut
 from recsys.evaluation.metrics import RANK_METRICS
-from recsys.evaluation.scorecard import Scorecard, coverage_at, score, summary
+from recsys.evaluation.scorecard import Scorecard, list_numbers, score, summary
 
 
 def judge(
@@ -34,14 +34,14 @@ def scorecard(name: str, track: str, held: HeldOut, exam: Exam, answers: Answers
     values, whole = score(answers.ranks, truth.start, answers.lists, at, revenue)
     if track == "basket":
         values = _target_values(answers, truth.start, at)
-    m = len(exam.queries.space.products)
+    share = bought_share(held.queries.history, len(exam.queries.space.products))
     ids = held.basket_ids if track == "basket" else held.ids
     warm = exam.queries.customer >= 0
     return Scorecard(
         contender=name,
         track=track,
         values=values,
-        whole={**whole, **coverage_at(answers.lists, m, at), "score_seconds": answers.seconds},
+        whole={**whole, **list_numbers(answers.lists, share, at), "score_seconds": answers.seconds},
         cluster=_cluster(ids),
         groups={"warm": warm, "cold": ~warm},
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from recsys.contract import I32, Flags, Queries, Rows, Scorer, Truth
+from recsys.contract import F64, I32, Events, Flags, Queries, Rows, Scorer, Truth
 from recsys.data.split import HeldOut, unseen
 from recsys.ranking.align import score_blocks
 from recsys.ranking.ranks import held_out_ranks
@@ -45,6 +45,12 @@ def exams(held: HeldOut, barred: Flags | None) -> Mapping[str, Exam]:
         "repeats": Exam(held.queries, held.truth, None, barred),
         "basket": Exam(held.baskets, held.basket_truth, held.baskets.basket, barred),
     }
+
+
+def bought_share(history: Events, m: int) -> F64:
+    """Share of the queries' customers who bought each product: float64[m], for novelty."""
+    buyers = np.asarray((history.seen(m) > 0).sum(axis=0), dtype=np.float64).ravel()
+    return buyers / max(len(history), 1)
 
 
 def answer(scorer: Scorer, exam: Exam, k: int, fallback: Scorer | None = None) -> Answers:

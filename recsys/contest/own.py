@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,12 @@ from recsys import arrays
 from recsys.config import Contender, Contest
 from recsys.contest.decide import Candidate, Decision, Standing, decide
 from recsys.contest.isolated import Job, Result, fit
-from recsys.contest.measure import Exam, answer
-from recsys.contract import Part, Scorer
+from recsys.contest.measure import Exam, answer, bought_share
+from recsys.contract import Part, Scorer, settings_of
 from recsys.data.pairs import OwnSplit
 from recsys.data.split import validation_split
 from recsys.errors import UsageError
-from recsys.evaluation.scorecard import Scorecard, coverage_at, score, summary
+from recsys.evaluation.scorecard import Scorecard, list_numbers, score, summary
 from recsys.models import catalog
 from recsys.scorers.store import load_scorer
 
@@ -56,14 +56,38 @@ def hold(split: OwnSplit, contenders: Mapping[str, Contender], terms: Terms, ann
     """Fit and judge every contender; one that fails is a result. Blends come after their parts."""
     for contender in contenders.values():
         catalog.build(contender.family, contender.settings)  # a wrong setting is known before the first fit
-    ordered = sorted(contenders.items(), key=lambda item: Part.PARTS in catalog.load(item[1].family).needs)
+    ordered = sorted(contenders.items(), key=lambda item: _is_blend(item[1]))
+    lent = _parts_of_blends(contenders)
     with tempfile.TemporaryDirectory(prefix="recsys-contest-") as folder:
-        files = _Files.write(Path(folder), split, terms, [c for _, c in ordered])
+        files = _Files.write(Path(folder), split, terms, [c for _, c in ordered], lent)
         entrants: list[Entrant] = []
         for name, contender in ordered:
             announce(name, "fit", {})
             entrants.append(_enter(name, contender, split, files, terms, announce))
     return sorted(entrants, key=lambda e: list(contenders).index(e.name))
+
+
+def _is_blend(contender: Contender) -> bool:
+    return Part.PARTS in catalog.load(contender.family).needs
+
+
+def _parts_of_blends(contenders: Mapping[str, Contender]) -> frozenset[str]:
+    """Contenders that a blend joins; raises UsageError when a blend names one that is not entered."""
+    single = [name for name, c in contenders.items() if not _is_blend(c)]
+    lent: set[str] = set()
+    for name, contender in contenders.items():
+        if not _is_blend(contender):
+            continue
+        wanted = contender.settings.get("parts") or single
+        missing = [part for part in wanted if part not in single]
+        if missing or not wanted:
+            raise UsageError(
+                f"The blend {name} has no part {', '.join(missing)}",
+                got=f"contenders {', '.join(contenders)}",
+                cure="Enter its parts in the same contest: --contenders als,ease,blend.",
+            )
+        lent |= set(wanted)
+    return frozenset(lent)
 
 
 @dataclass(frozen=True)
@@ -72,28 +96,37 @@ class _Files:
 
     folder: Path
     dataset: str
-    validation: str | None
-    past: str | None
+    validation: str | None = None
+    past: str | None = None
+    past_validation: str | None = None
+    lent: frozenset[str] = frozenset()  # contenders that are fitted on the past as well
 
     @classmethod
-    def write(cls, folder: Path, split: OwnSplit, terms: Terms, contenders: Sequence[Contender]) -> _Files:
-        dataset = folder / "dataset.safetensors"
-        dataset.write_bytes(arrays.to_bytes(split.train))
+    def write(
+        cls, folder: Path, split: OwnSplit, terms: Terms, contenders: Sequence[Contender], lent: frozenset[str]
+    ) -> _Files:
+        def place(name: str, value: Any) -> str:
+            file = folder / f"{name}.safetensors"
+            file.write_bytes(arrays.to_bytes(value))
+            return str(file)
+
+        dataset = place("dataset", split.train)
         needs = {part for c in contenders for part in catalog.load(c.family).needs}
         if not needs & {Part.VALIDATION, Part.PARTS}:
-            return cls(folder, str(dataset), None, None)
+            return cls(folder, dataset)
         held = validation_split(split.train, terms.validation)
-        validation, past = folder / "validation.safetensors", folder / "past.safetensors"
-        validation.write_bytes(arrays.to_bytes(held))
-        past.write_bytes(arrays.to_bytes(held.train))
-        return cls(folder, str(dataset), str(validation), str(past))
+        validation = place("validation", held)
+        if not lent:
+            return cls(folder, dataset, validation)
+        earlier = place("past_validation", validation_split(held.train, terms.validation))
+        return cls(folder, dataset, validation, place("past", held.train), earlier, lent)
 
 
 def _enter(
     name: str, contender: Contender, split: OwnSplit, files: _Files, terms: Terms, announce: Announce
 ) -> Entrant:
     needs = catalog.load(contender.family).needs
-    parts = _parts(name, contender, files) if Part.PARTS in needs else {}
+    parts = _parts(contender, files) if Part.PARTS in needs else {}
     job = Job(
         contender.family,
         contender.settings,
@@ -109,7 +142,7 @@ def _enter(
         announce(name, result.status, {"reason": result.reason})
         return Entrant(name, contender.family, contender.settings, result)
     (files.folder / f"{name}.scorer").write_bytes(result.scorer)
-    if files.past and Part.PARTS not in needs:
+    if name in files.lent:
         _fit_past(name, contender, files, terms)
     scorer = load_scorer(result.scorer)
     return _judge(Entrant(name, contender.family, contender.settings, result), scorer, split, terms, announce)
@@ -118,47 +151,66 @@ def _enter(
 def _fit_past(name: str, contender: Contender, files: _Files, terms: Terms) -> None:
     """The same contender without the validation rows: what a blend may learn its weights from."""
     assert files.past is not None
-    job = Job(contender.family, contender.settings, files.past, terms.seed, terms.seconds, terms.memory_mb)
+    needs = catalog.load(contender.family).needs
+    job = Job(
+        contender.family,
+        contender.settings,
+        files.past,
+        terms.seed,
+        terms.seconds,
+        terms.memory_mb,
+        validation=files.past_validation if Part.VALIDATION in needs else None,
+    )
     result = fit(job)
     if result.scorer is not None:
         (files.folder / f"{name}.past").write_bytes(result.scorer)
 
 
-def _parts(name: str, contender: Contender, files: _Files) -> dict[str, str]:
-    """Files of a blend's parts: `part` fitted on everything, `past:part` fitted without the validation rows."""
-    wanted = contender.settings.get("parts") or sorted(f.stem for f in files.folder.glob("*.scorer"))
+def _parts(contender: Contender, files: _Files) -> dict[str, str]:
+    """Files of a blend's parts: `part` fitted on everything, `past:part` fitted without the validation rows.
+
+    A part whose fit failed is left out; a blend without any fails by itself.
+    """
     found: dict[str, str] = {}
-    for part in wanted:
+    for part in contender.settings.get("parts") or sorted(files.lent):
         fresh, past = files.folder / f"{part}.scorer", files.folder / f"{part}.past"
         if fresh.exists() and past.exists():
             found |= {part: str(fresh), f"past:{part}": str(past)}
-    if not found:
-        raise UsageError(
-            f"The blend {name} has no parts",
-            got=f"parts {wanted}",
-            wanted="contenders that were fitted",
-            cure="Enter its parts in the same contest: --contenders als,ease,blend.",
-        )
     return found
 
 
 def _judge(entrant: Entrant, scorer: Scorer, split: OwnSplit, terms: Terms, announce: Announce) -> Entrant:
-    from dataclasses import replace
     from time import process_time
 
     m = len(split.train.space.products)
     seen = None if terms.keep_seen else split.queries.history.seen(m)
     exam = Exam(split.queries, split.truth, seen, None, split.candidates)
+    answer(scorer, _first_row(exam), max(terms.at))  # kernels are compiled outside the timing
     cpu = process_time()
     answers = answer(scorer, exam, max(terms.at))
     values, whole = score(answers.ranks, split.truth.start, answers.lists, terms.at)
     cpu = process_time() - cpu
     cluster = np.arange(len(split.ids), dtype=np.int64)
-    whole |= {"score_seconds": answers.seconds, **coverage_at(answers.lists, m, terms.at)}
+    whole |= {
+        "score_seconds": answers.seconds,
+        **list_numbers(answers.lists, bought_share(split.queries.history, m), terms.at),
+    }
     card = Scorecard(entrant.name, "own", values, whole, cluster)
     told = summary(card, 0.95, terms.draws, terms.seed)
     announce(entrant.name, "ok", {k: v["mean"] for k, v in told["metrics"].items()})
     return replace(entrant, card=card, summary=told, score_cpu_seconds=cpu)
+
+
+def _first_row(exam: Exam) -> Exam:
+    row = np.zeros(min(len(exam.queries), 1), dtype=np.int32)
+    start = exam.truth.start[: len(row) + 1]
+    truth = replace(
+        exam.truth,
+        **{f: getattr(exam.truth, f)[: start[-1]] for f in ("product", "quantity", "revenue", "time")},
+        start=start,
+    )
+    cut = [None if rows is None else rows[: len(row)] for rows in (exam.seen, exam.candidates)]
+    return Exam(exam.queries.take(row), truth, cut[0], exam.barred, cut[1])
 
 
 def verdict(entrants: Sequence[Entrant], contest: Contest) -> Decision:
@@ -190,9 +242,9 @@ def _entrant_json(entrant: Entrant) -> dict[str, Any]:
         "family": entrant.family,
         "status": entrant.result.status,
         "reason": entrant.result.reason,
-        "settings": dict(entrant.settings),
+        "settings": settings_of(catalog.build(entrant.family, entrant.settings)),
         "metrics": {name.replace("_at_", "@"): value for name, value in metrics.items()},
-        "coverage": {name.replace("_at_", "@"): v for name, v in whole.items() if name.startswith("coverage")},
+        "lists": {name.replace("_at_", "@"): v for name, v in whole.items() if name != "score_seconds"},
         "fit_seconds": entrant.result.fit_seconds,
         "score_seconds": whole.get("score_seconds"),
         "fit_cpu_seconds": entrant.result.fit_cpu_seconds,

@@ -11,7 +11,6 @@ import numpy as np
 from scipy import sparse
 
 from recsys.contract import (
-    I32,
     Baskets,
     Catalogue,
     Dataset,
@@ -45,8 +44,9 @@ def read_pairs(path: str) -> Any:
     import polars as pl
 
     file = Path(path)
-    if not file.exists():
-        raise DataError(f"{path} does not exist", wanted="a CSV, TSV or Parquet file with columns user,item")
+    if not file.is_file():
+        what = "is a folder" if file.is_dir() else "does not exist"
+        raise DataError(f"{path} {what}", wanted="a CSV, TSV or Parquet file with columns user,item")
     if ".parquet" in file.suffixes:
         return _typed(_parquet(path), path)
     first = _first_line(file)
@@ -54,7 +54,7 @@ def read_pairs(path: str) -> Any:
         raise EmptyError(f"{path} is empty", wanted="a header user,item and rows")
     if first.startswith("(") and "\t" in first:
         return _negatives(file)
-    separator = "\t" if "\t" in first else ","
+    separator = max(",\t;", key=first.count)
     names = [name.strip().strip('"') for name in first.strip().split(separator)]
     headed = {"user", "item"} <= set(names)
     if not headed and not all(_is_number(name) for name in names):
@@ -166,18 +166,15 @@ def _typed(table: Any, path: str) -> Any:
         *[pl.col(c).cast(pl.String) for c in ("user", "item")],
         *[pl.col(c).cast(pl.Float64, strict=False) for c in numbers],
     )
-    bad = typed.select(
-        pl.any_horizontal(pl.col(c).is_null() | pl.col(c).cast(pl.String).eq("") for c in ("user", "item", *numbers))
-    )
-    bad_rows = np.flatnonzero(bad.to_series().fill_null(True).to_numpy())
-    infinite = [c for c in numbers if not typed[c].is_finite().all()]
-    if len(bad_rows) or infinite:
-        line = int(bad_rows[0]) + 2 if len(bad_rows) else "?"
+    faulty = [pl.col(c).is_null() | pl.col(c).eq("") for c in ("user", "item")]
+    faulty += [~pl.col(c).is_finite().fill_null(False) for c in numbers]
+    bad = np.flatnonzero(typed.select(pl.any_horizontal(faulty)).to_series().to_numpy())
+    if len(bad):
         raise DataError(
-            f"{path}, line {line}",
-            got="a missing or non-numeric value",
-            wanted="user,item text and finite numbers",
-            cure=f"{len(bad_rows)} such rows; mend or remove them.",
+            f"{path}, row {int(bad[0]) + 1} after the header",
+            got=", ".join(f"{c}={table[c][int(bad[0])]}" for c in ("user", "item", *numbers)),
+            wanted="user and item as text, timestamp and weight as finite numbers",
+            cure=f"Mend or remove {len(bad):,} such row{'s' if len(bad) > 1 else ''}.",
         )
     return typed.select("user", "item", *numbers)
 
@@ -205,7 +202,7 @@ def _negatives(file: Path) -> Any:
 
 
 def _open(file: Path) -> Any:
-    return gzip.open(file, "rt", encoding="utf-8") if file.suffix == ".gz" else file.open(encoding="utf-8")
+    return gzip.open(file, "rt", encoding="utf-8-sig") if file.suffix == ".gz" else file.open(encoding="utf-8-sig")
 
 
 def _first_line(file: Path) -> str:

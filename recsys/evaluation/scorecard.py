@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from recsys.contract import F64, I32, I64, Flags
+from recsys.evaluation.lists import coverage, list_quality, novelty
 from recsys.evaluation.metrics import RANK_METRICS, revenue_at
 from recsys.evaluation.significance import Interval, cluster_interval
 
@@ -60,10 +61,16 @@ def interval_json(interval: Interval) -> dict[str, Any]:
     return {name: None if np.isnan(x) else float(x) for name, x in numbers.items()} | {"n": int(interval.n)}
 
 
-def coverage_at(lists: I32, m: int, at: Sequence[int]) -> Mapping[str, float]:
-    """Share of the m products that appear in somebody's first k places."""
-    shown = {k: np.unique(lists[:, :k]) for k in at}
-    return {f"coverage_at_{k}": float((products >= 0).sum() / max(m, 1)) for k, products in shown.items()}
+def list_numbers(lists: I32, share: F64, at: Sequence[int]) -> dict[str, float]:
+    """What the lists are like: coverage and novelty at each k, and the share of lists that are missing or not full.
+
+    share [m]: of customers who bought the product. A number that no list gives is left out.
+    """
+    quality, n = list_quality(lists), max(len(lists), 1)
+    numbers = {f"coverage_at_{k}": coverage(lists[:, :k], len(share)) for k in at}
+    novel = {f"novelty_at_{k}": _mean(novelty(lists[:, :k], share)) for k in at}
+    numbers |= {name: mean for name, mean in novel.items() if mean is not None}
+    return numbers | {"missing_lists": quality.missing / n, "short_lists": quality.short / n}
 
 
 def _mean(values: F64) -> float | None:

@@ -12,9 +12,9 @@ from recsys.report.figures import leaderboard_bars
 
 Json = Mapping[str, Any]
 TRACKS = {
-    "new": ("New products", "ndcg_at_10", "NDCG@10, products the customer never bought"),
-    "repeats": ("With repeats", "ndcg_at_10", "NDCG@10, whatever was bought"),
-    "basket": ("Complete a basket", "hit_at_10", "hit@10, one item shown, one hidden"),
+    "new": ("New products", "ndcg", "NDCG@{}, products the customer never bought"),
+    "repeats": ("With repeats", "ndcg", "NDCG@{}, whatever was bought"),
+    "basket": ("Complete a basket", "hit", "hit@{}, one item shown, one hidden"),
 }
 
 
@@ -27,7 +27,8 @@ def write(
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / f"{night['as_of']}-{night['key'][:8]}.html"
     file.write_text(html, encoding="utf-8")
-    (folder / "latest.html").write_text(html, encoding="utf-8")
+    if published["current"] or not (folder / "latest.html").exists():
+        (folder / "latest.html").write_text(html, encoding="utf-8")
     return str(file)
 
 
@@ -42,7 +43,8 @@ def render(settings: Settings, night: Json, decision: Json, published: Json, qua
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    templates.filters |= {"interval": interval, "money": lambda x: f"{x:,.0f} {settings.shop.currency}"}
+    k = settings.contest.at[0]
+    templates.filters |= {"interval": interval, "shown": lambda row: shown(row, settings.contest.track, k)}
     board = decision["leaderboard"]
     rows = [row for row in board if row["status"] == "ok"]
     return templates.get_template("page.html").render(
@@ -52,7 +54,7 @@ def render(settings: Settings, night: Json, decision: Json, published: Json, qua
         published=published,
         rows=rows,
         lost=[row for row in board if row["status"] != "ok"],
-        tracks=TRACKS,
+        tracks={name: (title, f"{metric}_at_{k}", tip.format(k)) for name, (title, metric, tip) in TRACKS.items()},
         bars=leaderboard_bars(rows, settings.contest.track, settings.contest.primary, decision["champion"]),
         quarantine=quarantine,
         tests=decision["tests"],
@@ -65,6 +67,12 @@ def interval(row: Json, track: str, metric: str) -> str:
     if not found or found["mean"] is None:
         return "n/a"
     return f"{found['mean']:.4f} [{found['low']:.4f}, {found['high']:.4f}]"
+
+
+def shown(row: Json, track: str, k: int) -> str:
+    """Share of the catalogue in somebody's first k places, or n/a."""
+    share = row["tracks"].get(track, {}).get("whole", {}).get(f"coverage_at_{k}")
+    return "n/a" if share is None else f"{share:.1%}"
 
 
 def _quarantine(lake: Lake) -> list[Json]:

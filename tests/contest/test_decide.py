@@ -151,3 +151,52 @@ def test_a_model_ten_percent_better_is_found() -> None:
     nights = np.array([f if f is not None else 99 for f in found])
     assert np.mean(nights <= 10) >= 0.7
     assert np.mean(nights <= 30) >= 0.9
+
+
+def test_a_champion_that_could_not_be_fitted_for_a_week_is_replaced_whatever_the_evidence() -> None:
+    a = RNG.random(300) * 0.5
+    field = [candidate("a", a), candidate("b", a * 0.9), candidate("c", a * 0.8), candidate("bar", a * 0.1)]
+    contest = Contest(bar=("bar",))
+    evidence = pooled(a=a, b=a * 0.9, c=a * 0.8)
+    kept = decide(field, evidence, Standing("a", 30, scorer_age=6), contest)
+    assert (kept.action, kept.champion) == ("keep", "a")
+    replaced = decide(field, evidence, Standing("a", 30, scorer_age=7), contest, "off")
+    assert (replaced.action, replaced.champion, replaced.previous) == ("promote", "b", "a")
+    assert "7 nights" in replaced.reasons[0]
+    barred = decide(field, evidence, Standing("a", 30, barred=("b",), scorer_age=9), contest)
+    assert barred.champion == "c"
+    alone = decide([candidate("a", a)], pooled(a=a), Standing("a", 30, scorer_age=9), contest)
+    assert (alone.action, alone.champion) == ("keep", "a")
+
+
+def test_where_approval_is_asked_the_winner_waits() -> None:
+    a = RNG.random(3000) * 0.5
+    field = [candidate("a", a), candidate("b", a + 0.05)]
+    decision = decide(field, pooled(a=a, b=a + 0.05), Standing("a", 30), CONTEST, "approve")
+    assert (decision.action, decision.champion) == ("keep", "a")
+    assert "recsys champion promote b" in decision.reasons[0]
+    assert "b would replace a" in decision.reasons[1]
+
+
+def test_a_promotion_by_hand_needs_a_result_and_nothing_else() -> None:
+    a = RNG.random(300) * 0.5
+    narrow = candidate("b", a * 0.5, coverage=0.1)
+    field = [candidate("a", a, coverage=0.9), narrow]
+    decision = decide(field, pooled(a=a, b=a * 0.5), Standing("a", 2, wanted="b"), CONTEST, "off")
+    assert (decision.action, decision.champion) == ("promote", "b")
+    broken = [candidate("a", a), candidate("b", None, status="failed", reason="NaN")]
+    waiting = decide(broken, pooled(a=a), Standing("a", 30, wanted="b"), CONTEST)
+    assert (waiting.action, waiting.champion) == ("keep", "a")
+    assert "b was promoted by hand but" in waiting.reasons[0]
+
+
+def test_where_nobody_could_be_asked_popularity_is_the_first_champion() -> None:
+    nobody = np.full(5, np.nan)
+    field = [
+        candidate("als", nobody),
+        candidate("buy_again", nobody, family="buy_again"),
+        candidate("popularity_28d", None, family="popularity"),
+    ]
+    decision = decide(field, None, Standing(None), CONTEST)
+    assert (decision.action, decision.champion) == ("first", "popularity_28d")
+    assert "no contender is judged" in decision.reasons[0]
