@@ -29,17 +29,20 @@ def start_night(params: Mapping[str, Any]) -> Night:
     """
     from recsys import publication
     from recsys.contest import asked
+    from recsys.contest.blending import check_blends
 
     settings = load(params.get("config"))
     lake = str(params.get("lake") or settings.lake_folder)
     minutes = params.get("minutes")
     asked.check_space(lake)
+    contenders = asked.chosen(params.get("contenders"), settings, publication.standing(Lake(lake)))
+    check_blends(settings, contenders)
     return {
         "config": str(config_path(params.get("config"))),
         "lake": lake,
         "run": str(params.get("run") or f"manual-{datetime.now(UTC):%Y%m%dT%H%M%S}"),
         "asked": asked.as_of(params),
-        "contenders": asked.chosen(params.get("contenders"), settings, publication.standing(Lake(lake))),
+        "contenders": contenders,
         "promotion": asked.promotion(params.get("promotion"), settings),
         "seed": settings.night.seed,
         "code": code_version(),
@@ -123,12 +126,12 @@ def backtest(night: Night, contender: str) -> Json:
     """Fit one contender on the past and judge it on the held-out days; a failure is a record, not an exception."""
     from recsys.contest.backtest import barred_products, judge, summaries
     from recsys.contest.night import folder, small
-    from recsys.contest.record import fit_record, load_fitted, once
+    from recsys.contest.record import load_fitted, once
     from recsys.contract import Dataset
     from recsys.data.split import HeldOut
 
     settings, lake = _open(night)
-    record = fit_record(lake, contender, _contender(settings, contender), night["train"], _limits(night))
+    record = _fit(night, contender, night["train"], {})
     if record["status"] != "ok":
         return small(record)
     place = f"{folder(night)}/backtest/{contender}"
@@ -194,19 +197,15 @@ def eligible(backtests: Sequence[Json], decision: Json) -> list[str]:
 def fit(night: Night, contender: str) -> Json:
     """Fit one contender on all days up to the as-of day, warm from its last stored state where it has one."""
     from recsys.contest.night import night_before, small
-    from recsys.contest.record import fit_record
 
-    settings, lake = _open(night)
-    before = night_before(lake, night["day"])
-    last = (before or {}).get("fits", {}).get(contender, {})
-    start = last.get("state") if last.get("status") == "ok" else None
-    record = fit_record(lake, contender, _contender(settings, contender), night["dataset"], _limits(night), start=start)
-    return small(record)
+    before = night_before(_open(night)[1], night["day"]) or {}
+    return small(_fit(night, contender, night["dataset"], before.get("fits", {})))
 
 
 def blend(night: Night, backtests: Sequence[Json], fits: Sequence[Json]) -> Json:
-    """The stage of blends: their weights are learnt on days no part was fitted on. Empty without a blend."""
-    return {}
+    """What tonight's blends are made of: weights by contender, learnt on purchases no part was fitted on."""
+    joined = {r["name"]: r.get("report", {}).get("weights") for r in fits if r["status"] == "ok"}
+    return {name: weights for name, weights in joined.items() if weights}
 
 
 def publish(night: Night, decision: Json, fits: Sequence[Json]) -> Json:
@@ -327,6 +326,26 @@ def _open(night: Night) -> tuple[Settings, Lake]:
 
 def _limits(night: Night) -> Json:
     return {name: night[name] for name in LIMITS}
+
+
+def _fit(night: Night, name: str, dataset: Json, last: Mapping[str, Json]) -> Json:
+    """The record of one fit; a blend's parts are fitted before it, each once whoever asks first."""
+    from recsys.contest.blending import is_blend, lend, parts_of
+    from recsys.contest.record import fit_record
+
+    settings, lake = _open(night)
+
+    def start_of(part: str) -> Json | None:
+        return last[part].get("state") if last.get(part, {}).get("status") == "ok" else None
+
+    def fit_part(part: str, data: Json, warm: bool) -> Json:
+        start = start_of(part) if warm else None
+        return fit_record(lake, part, _contender(settings, part), data, _limits(night), start=start)
+
+    if not is_blend(settings, name):
+        return fit_part(name, dataset, True)
+    lent = lend(lake, parts_of(settings, name, night["contenders"]), dataset, fit_part)
+    return fit_record(lake, name, _contender(settings, name), dataset, _limits(night), parts=lent)
 
 
 def _contender(settings: Settings, name: str) -> Json:
