@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel
 
-from recsys.config import load, parse
+from recsys.config import Contender, Settings, load, parse
 from recsys.errors import ConfigError
 
 
@@ -69,3 +72,29 @@ def test_the_shops_of_the_repository_load() -> None:
         settings = load(file)
         for contender in settings.entered().values():
             catalog.build(contender.family, contender.settings)
+
+
+def keys_of(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, object]]:
+    """Every key a user may write, with its default; the four tables share [orders]' keys."""
+    for name, field in model.model_fields.items():
+        kind = field.annotation
+        if prefix + name in ("folder", "products", "customers", "exposures"):
+            continue
+        if prefix + name == "contenders":
+            yield from keys_of(Contender, "contenders.NAME.")
+        elif isinstance(kind, type) and issubclass(kind, BaseModel):
+            yield from keys_of(kind, f"{prefix}{name}.")
+        else:
+            yield prefix + name, field.default
+
+
+def test_every_key_is_explained_with_its_default() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "configuration.md").read_text()
+    rows = (line.split(" | ") for line in page.splitlines() if line.startswith("| `"))
+    told = {row[0].strip("| `"): row[1] for row in rows}
+    known = dict(keys_of(Settings))
+    assert set(told) == set(known)
+    for key, default in known.items():
+        if told[key].startswith("`"):
+            said = tomllib.loads(f"x = {told[key].strip('`')}")["x"]
+            assert (tuple(said) if isinstance(said, list) else said) == default, key
