@@ -64,7 +64,7 @@ def standardise(scores: F32, seen: Flags, mute: Flags) -> F32:
     """Per row (s - mean) / deviation over the products not seen; a NaN cell counts as min(0, the row's lowest)."""
     lowest = np.where(mute, 0, scores).min(axis=1, keepdims=True)  # 0 is what a sum over no evidence is
     filled = np.where(mute, lowest, scores)
-    n = np.maximum((~seen).sum(axis=1, keepdims=True), 1)
+    n = np.maximum((~seen).sum(axis=1, keepdims=True), 1).astype(np.float32)
     centred = filled - np.where(seen, 0, filled).sum(axis=1, keepdims=True) / n
     deviation = np.sqrt(np.where(seen, 0, centred**2).sum(axis=1, keepdims=True) / n)
     scaled: F32 = (centred / np.where(deviation > 0, deviation, 1)).astype(np.float32)
