@@ -11,10 +11,13 @@ import typer
 
 from recsys.errors import StoreError
 
+INPUT = "a number, or mean,sd"
+
 
 def register(app: typer.Typer) -> None:
     """Add this room's commands to the app."""
     app.command("assortment")(assortment)
+    app.command("opportunity")(opportunity)
 
 
 def assortment(
@@ -36,6 +39,38 @@ def assortment(
     if out is not None:
         write_json(out, found)
     typer.echo(assortment_text(found))
+
+
+def opportunity(
+    file: Annotated[Path | None, typer.Option(help="Order lines, read as [orders] in the config says.")] = None,
+    config: Annotated[Path | None, typer.Option(help="recsys.toml; alone: the lines of its lake.")] = None,
+    uptake: Annotated[str, typer.Option(help=f"Single-item orders that take one more item; {INPUT}")] = "0.1",
+    cannibalised: Annotated[str, typer.Option(help=f"Part of it that would be bought anyway; {INPUT}")] = "0",
+    returned: Annotated[str, typer.Option(help=f"Part of the added sales that comes back; {INPUT}")] = "0",
+    profit_share: Annotated[str, typer.Option(help=f"Profit per unit of added sales; {INPUT}")] = "",
+    hit_rate: Annotated[float | None, typer.Option(min=0, max=1, help="The champion's on second items.")] = None,
+    orders: Annotated[float, typer.Option(help="The claim: orders.")] = 2_000_000,
+    single_share: Annotated[float, typer.Option(help="The claim: part of them with one item.")] = 1.0,
+    sales: Annotated[float, typer.Option(help="The claim: sales that one more item brings.")] = 3_500_000,
+    profit: Annotated[float, typer.Option(help="The claim: profit of it.")] = 1_000_000,
+    seed: int = 0,
+    out: Annotated[Path | None, typer.Option("--json", help="Write the answer here as JSON.")] = None,
+) -> None:
+    """What one more item per single-item order is worth: the claim's arithmetic, and your own orders' answer."""
+    from recsys.assortment.assumption import Arithmetic, Assumptions, input_of
+    from recsys.assortment.opportunity import opportunity as rows_of
+    from recsys.cli.money import lines_of, opportunity_json, opportunity_text
+
+    claim = Arithmetic(orders, single_share, input_of(uptake).mean, sales, profit)
+    given = Assumptions(
+        input_of(uptake), input_of(cannibalised), input_of(returned),
+        input_of(profit_share) if profit_share else Assumptions().profit_share, hit_rate,
+    )  # fmt: skip
+    lines = lines_of(file, config)
+    rows = rows_of(lines, given, seed) if lines is not None else ()
+    if out is not None:
+        write_json(out, opportunity_json(claim, given, rows))
+    typer.echo(opportunity_text(claim, given, rows))
 
 
 def assortment_text(found: dict[str, Any]) -> str:

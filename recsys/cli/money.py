@@ -1,0 +1,105 @@
+"""What `recsys opportunity` reads and writes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from recsys.assortment.assumption import Arithmetic, Assumptions, Range
+from recsys.assortment.opportunity import Lines, Opportunity
+from recsys.errors import UsageError
+
+EPOCH = date(1970, 1, 1).toordinal()
+SHOWN = 20  # rows printed; the JSON has all
+
+
+def lines_of(file: Path | None, config: Path | None) -> Lines | None:
+    """The shop's order lines from a file or from the lake; None without either. Raises DataError, UsageError."""
+    from recsys import config as settings_of
+    from recsys.data.dataset import sales_until
+
+    if file is None and config is None:
+        return None
+    settings = settings_of.load(config)
+    lines, day = _from_file(file, settings) if file is not None else _from_lake(settings)
+    table = sales_until(lines, day).drop_nulls(["order", "product"])
+    columns = {name: table[name].cast(str).fill_null("unknown").to_numpy() for name in ("order", "product", "seller")}
+    (_, order), (_, product), (sellers, seller) = (
+        np.unique(column.astype(str), return_inverse=True) for column in columns.values()
+    )
+    value = table["revenue"].to_numpy().astype(np.float64)
+    return Lines(order.astype(np.int64), product.astype(np.int32), seller.astype(np.int32), value, tuple(sellers))
+
+
+def _from_file(file: Path, settings: Any) -> tuple[Any, int]:
+    from recsys.data import frontdoor
+
+    source = settings.orders.model_copy(update={"path": str(file), "url": None, "query": None})
+    lines = frontdoor.read_table(source, "orders", settings.shop).accepted
+    return lines, int(lines["day"].max())  # type: ignore[arg-type]
+
+
+def _from_lake(settings: Any) -> tuple[Any, int]:
+    from recsys.data.ingest import day_range, lake_orders
+    from recsys.data.lake import Lake
+
+    lake = Lake(settings.lake_folder)
+    last = day_range(lake)[1]
+    if last is None:
+        raise UsageError("recsys opportunity", got="an empty lake", cure="Run `recsys ingest` first, or give --file.")
+    return lake_orders(lake, last), last
+
+
+def opportunity_json(claim: Arithmetic, given: Assumptions, rows: Sequence[Opportunity]) -> dict[str, Any]:
+    """The documented form of docs/assortment.md."""
+    stated = asdict(claim) | {"per_order": claim.per_order, "profit_share": claim.profit_share}
+    return {"claim": stated, "assumptions": asdict(given), "rows": [asdict(row) for row in rows]}
+
+
+def opportunity_text(claim: Arithmetic, given: Assumptions, rows: Sequence[Opportunity]) -> str:
+    """Assumptions beside results."""
+    lines = [
+        f"The claim: {claim.orders:,.0f} orders, {claim.single_share:.0%} of them with one item, {claim.uptake:.4g} of "
+        f"those take one more: {claim.sales:,.0f} of sales is {claim.per_order:.4f} for each of {claim.converted:,.0f} "
+        f"orders; {claim.profit:,.0f} of profit is {claim.profit_share:.4f} of the added sales.",
+    ]
+    if claim.single_share == 1:
+        part = Arithmetic(claim.orders, 0.8, claim.uptake, claim.sales, claim.profit)
+        lines.append(f"  Were 80 % of the orders single-item orders, each would have to add {part.per_order:.4f}.")
+    if rows:
+        stated = ", ".join(f"{name} {words}" for name, words in given.stated().items())
+        lines += ["Your orders, under the assumptions: " + stated, *_table(rows)]
+    return "\n".join(lines)
+
+
+def _table(rows: Sequence[Opportunity]) -> list[str]:
+    lines = []
+    for row in rows[:SHOWN]:
+        lines.append(
+            f"{row.scope}: {row.single_orders:,} of {row.orders:,} orders have one item "
+            f"({row.single_share.middle:.1%}); an added line is worth {_money(row.line)} (median of {row.pairs:,} two-item orders; mean "
+            f"{row.line_mean.middle:,.2f})"
+        )
+        lines.append(
+            f"  sales {_money(row.sales)}, profit {_money(row.profit)}; at the mean line {_money(row.sales_at_mean)}"
+        )
+        if row.within_reach is not None:
+            lines.append(f"  of it the champion's list would have shown {_money(row.within_reach)}")
+        if row.orders_per_arm is not None:
+            lines.append(f"  an A/B test proves the uptake with {row.orders_per_arm:,} orders per arm")
+        lines += (
+            [f"  {name}: {low:,.2f} to {high:,.2f}" for name, low, high in row.swings] if row.scope == "shop" else []
+        )
+        lines += [f"  note: {note}" for note in row.notes]
+    if len(rows) > SHOWN:
+        lines.append(f"and {len(rows) - SHOWN} more sellers: --json has them all")
+    return lines
+
+
+def _money(amount: Range) -> str:
+    return f"{amount.middle:,.2f} [{amount.low:,.2f}; {amount.high:,.2f}]"
