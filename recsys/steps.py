@@ -67,14 +67,15 @@ def prepare(night: Night) -> Night:
 
     settings, lake = _open(night)
     day, note = data.as_of_day(lake, night["asked"])
+    as_of = date.fromordinal(EPOCH + day).isoformat()
     inputs = [
         data.inputs_of(lake, day),
         settings.model_dump(exclude={"folder", "runtime", "tracking"}),
         night["contenders"],
         [night[limit] for limit in LIMITS],
         recsys.__version__,
+        as_of,  # a day without orders is a night too
     ]
-    as_of = date.fromordinal(EPOCH + day).isoformat()
     night = {**night, "as_of": as_of, "day": day, "key": key_of(*inputs), "note": note}
     prepared = f"{folder(night)}/prepared.json"
     place = f"datasets/{as_of}-{key_of(inputs[0], inputs[1])}"

@@ -1,0 +1,103 @@
+"""The books of a night: records between tasks, and a champion that cannot be fitted any more."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from recsys import publication, steps
+from recsys.contest import night as books
+from recsys.contest.decide import Standing
+from recsys.data.lake import Lake
+from recsys.errors import ConflictError, StoreError
+from tests.test_steps import TOML, write_orders
+
+SERVED = {"as_of": "2024-03-20", "scorer_age_nights": 0}
+NIGHT = {"as_of": "2024-03-25", "key": "k", "day": 19807}
+
+
+def test_a_scorer_of_last_night_has_no_age_however_long_ago_that_was() -> None:
+    now = publication.Standing(3, SERVED, "a", "2024-03-18", ("b",), False, "c")
+    assert books.standing(now, NIGHT) == Standing("a", 7, ("b",), False, "c", 0)
+    stale = publication.Standing(3, SERVED | {"scorer_age_nights": 2}, "a", "2024-03-18", (), False)
+    assert books.standing(stale, NIGHT).scorer_age == 7
+
+
+def test_when_a_night_publishes_nothing() -> None:
+    now = publication.Standing(3, SERVED, "a", "2024-03-18", (), False)
+    decision = {"champion": "a", "base": 3}
+    assert books.why_not(now, NIGHT, decision) is None
+    assert "lies before" in str(books.why_not(now, NIGHT | {"as_of": "2024-03-19"}, decision))
+    held = publication.Standing(3, SERVED, "a", "2024-03-18", (), True)
+    assert "held" in str(books.why_not(held, NIGHT, decision))
+    with pytest.raises(ConflictError, match="entry 3; wanted entry 2"):
+        books.why_not(now, NIGHT, decision | {"base": 2})
+    with pytest.raises(StoreError, match="Nothing can be published"):
+        books.why_not(publication.Standing(0, None, None, None, (), False), NIGHT, {"champion": None, "base": 0})
+
+
+def test_what_travels_is_small_and_plain() -> None:
+    record = {"name": "a", "status": "ok", "progress": [{"step": 1.0}] * 500}
+    assert books.small(record) == {"name": "a", "status": "ok", "epochs": 500}
+    assert books.plain({"a": [float("nan"), (float("-inf"), 1.5)], "b": {"c": "x"}}) == {
+        "a": [None, [None, 1.5]],
+        "b": {"c": "x"},
+    }
+
+
+def test_contenders_without_a_score_come_last() -> None:
+    from recsys.config import Settings
+
+    def tracks(mean: float | None) -> dict[str, Any]:
+        return {"new": {"metrics": {"ndcg_at_10": {"mean": mean}}}}
+
+    rows = [
+        {"name": "lost", "status": "failed", "reason": "NaN"},
+        {"name": "silent", "status": "ok", "tracks": tracks(None)},
+        {"name": "worse", "status": "ok", "tracks": tracks(0.0)},
+        {"name": "better", "status": "ok", "tracks": tracks(0.2)},
+    ]
+    assert [r["name"] for r in books.leaderboard(rows, Settings())] == ["better", "worse", "lost", "silent"]
+
+
+def live(params: dict[str, Any]) -> tuple[dict[str, Any], list[Any]]:
+    """(publication, everything that travelled between tasks)."""
+    night = steps.prepare(steps.ingest(steps.start_night(params)))
+    evidence = steps.judge(night)
+    backtests = [steps.backtest(night, name) for name in night["contenders"]]
+    decision = steps.decide(night, backtests, evidence)
+    fits = [steps.fit(night, name) for name in steps.eligible(backtests, decision)]
+    published = steps.publish(night, decision, fits)
+    return published, [night, evidence, *backtests, *fits, published]
+
+
+@pytest.mark.slow
+def test_a_champion_whose_fit_fails_is_served_from_its_last_one_and_replaced_after_a_week(tmp_path: Path) -> None:
+    """`late` learns from one day; after 2024-03-20 there are none until 2024-04-01."""
+    config = tmp_path / "recsys.toml"
+    config.write_text(TOML.format(root=tmp_path).replace('bar = ["popularity_28d"]', 'bar = ["late"]'))
+    write_orders(tmp_path / "orders.csv", "2024-03-20")
+    with (tmp_path / "orders.csv").open("a") as orders:
+        orders.write("z1,c01,p101,1,6,2024-04-01T12:00:00Z,north,t1\n")
+    lake = Lake(str(tmp_path / "runtime" / "lake"))
+
+    def night(as_of: str, *contenders: str) -> dict[str, Any]:
+        asked = {"config": str(config), "contenders": list(contenders), "as_of": as_of}
+        published, travelled = live(asked)
+        assert max(len(json.dumps(value)) for value in travelled) < 30_000
+        manifest = dict(publication.current(lake).manifest)
+        assert (manifest["champion"], manifest["as_of"]) == (published["champion"], as_of)
+        return manifest
+
+    first = night("2024-03-20", "late")
+    assert (first["champion"], first["scorer_age_nights"]) == ("late", 0)
+    second = night("2024-03-21", "late", "popularity")
+    assert (second["champion"], second["scorer_age_nights"]) == ("late", 1)
+    assert second["files"]["champion.safetensors"]["sha256"] == first["files"]["champion.safetensors"]["sha256"]
+    assert night("2024-03-26", "late", "popularity")["scorer_age_nights"] == 6
+    last = night("2024-03-27", "late", "popularity")
+    assert (last["champion"], last["scorer_age_nights"], last["action"]) == ("popularity", 0, "promote")
+    assert "could not be fitted for 7 nights" in last["reasons"][0]
