@@ -23,7 +23,7 @@ Power = Annotated[float, Range(0, 3)]
 POWERS: dict[str, tuple[float, float, float]] = {
     "cosine": (0.5, 0.5, 0.0),
     "asymmetric": (0.58, 0.42, 0.0),
-    "rp3beta": (0.8, 0.5, 0.7),
+    "rp3beta": (0.8, 0.35, 0.7),
     "tfidf": (0.5, 0.5, 0.0),
     "bm25": (0.0, 0.0, 0.0),
 }

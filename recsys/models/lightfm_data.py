@@ -10,6 +10,9 @@ from scipy import sparse
 
 from recsys.contract import I32, Dataset, Features, Index, Rows, Texts
 from recsys.errors import FitError
+from recsys.scorers.history import weigh
+
+HALF_LIFE_DAYS = 120.0  # of a purchase's sample weight
 
 
 @dataclass(frozen=True)
@@ -25,7 +28,7 @@ class Training:
     """Rows here are positions in `active` and `sold`: who bought nothing has no identity to learn."""
 
     bought: Any  # coo [active, sold] of ones
-    weight: Any  # coo, same cells: log1p(units), mean 1
+    weight: Any  # coo, same cells: 2^(-age / 120 days) of the newest purchase, mean 1
     active: I32  # customer rows
     sold: I32  # product rows
     customers: Side
@@ -50,12 +53,12 @@ class Training:
 
 def training(data: Dataset, with_features: bool) -> Training:
     """Purchases and features of a Dataset; raises FitError on NaN in the features."""
-    units = data.events.csr(data.n_products)
-    active = np.flatnonzero(np.diff(units.indptr)).astype(np.int32)
-    sold = np.unique(units.indices).astype(np.int32)
-    bought = units[active][:, sold].tocoo()
-    weight = np.log1p(bought.data)
-    weight /= weight.mean() if len(weight) else 1
+    now = np.full(len(data.events), data.as_of, dtype=np.int64)
+    past = weigh(data.events, data.n_products, "binary", now, HALF_LIFE_DAYS)
+    active = np.flatnonzero(np.diff(past.indptr)).astype(np.int32)
+    sold = np.unique(past.indices).astype(np.int32)
+    bought = past[active][:, sold].tocoo()
+    weight = bought.data / bought.data.mean() if bought.nnz else bought.data
     cells, shape = (bought.row, bought.col), bought.shape
     has_features = with_features and bool(data.customer_features.matrix.nnz or data.product_features.matrix.nnz)
     customers = _side(data.space.customers, active, data.customer_features, has_features)

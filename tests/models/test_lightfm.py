@@ -67,11 +67,9 @@ def test_logistic_negatives_are_never_purchases() -> None:
     assert bought.shape == weight.shape
 
 
-def test_more_units_weigh_more_and_the_mean_is_one() -> None:
-    data = worlds.dataset([[0, 1], [1]], 2)
-    data = dataclasses.replace(data, events=dataclasses.replace(data.events, weight=np.array([3, 1, 1], np.float32)))
-    weight = training(data, True).weight
-    np.testing.assert_allclose(weight.data, np.log1p([3, 1, 1]) / np.log1p([3, 1, 1]).mean(), rtol=1e-6)
+def test_recent_purchases_weigh_more_and_the_mean_is_one() -> None:
+    data = worlds.dataset([[0, 1], [1]], 2, days_ago=[[120, 0], [240]])
+    np.testing.assert_allclose(training(data, True).weight.data, np.array([0.5, 1, 0.25]) / (1.75 / 3), rtol=1e-6)
 
 
 def test_no_setting_is_ignored() -> None:
