@@ -10,6 +10,7 @@ import pytest
 
 from recsys import publication, steps
 from recsys.data.lake import Lake
+from recsys.errors import EmptyError
 
 LAST_FULL = "2024-03-20"
 TOML = """
@@ -195,3 +196,52 @@ def test_a_contender_that_fails_is_a_record_and_the_night_goes_on(tmp_path: Path
     assert "no orders" in late["reason"]
     assert result["decision"]["gates"]["late"]["failed"]
     assert result["published"]["current"]
+
+
+def tiny(customer: str, product: str) -> list[str]:
+    """One order a day for 30 days; the names may use the number i of the order."""
+    names = ((customer.format(i=i % 6), product.format(i=i % 5)) for i in range(30))
+    return [f"o{i},{c},{p},1,2,2024-03-{i + 1:02d}T10:00:00Z,n" for i, (c, p) in enumerate(names)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("customer", "product"), [("c", "p{i}"), ("c{i}", "p"), ("", "p{i}")], ids=["one customer", "one product", "guests"]
+)
+def test_where_nobody_can_be_judged_the_night_ends_with_popularity(tmp_path: Path, customer: str, product: str) -> None:
+    params = tiny_shop(tmp_path, tiny(customer, product))
+    night = steps.prepare(steps.ingest(steps.start_night(params)))
+    backtests = [steps.backtest(night, name) for name in night["contenders"]]
+    decision = steps.decide(night, backtests, steps.judge(night))
+    fits = [steps.fit(night, name) for name in steps.eligible(backtests, decision)]
+    published = steps.publish(night, decision, fits)
+    assert (published["champion"], published["current"]) == ("popularity_28d", True)
+    assert "no contender is judged" in decision["reasons"][0]
+    new = [row["tracks"].get("new", {}).get("metrics", {}) for row in decision["leaderboard"]]
+    assert all(value["mean"] is None for metrics in new for value in metrics.values())  # n/a, not 0 and not NaN
+    assert "n/a" in Path(steps.report(night, backtests, decision, published)["page"]).read_text()
+    rows = lists_of(tmp_path).filter(pl.col("customer") == "default").height
+    assert rows == len({line.split(",")[2] for line in tiny(customer, product)})
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        (["o,c,p,1,2,2024-03-01T10:00:00Z,n"], "orders of 2024-03-01 only"),
+        (tiny("c{i}", "p{i}")[:5], "too few days for a backtest; got 4 days"),
+        ([line.replace(",1,2,", ",-1,2,") for line in tiny("c{i}", "p{i}")], "0 sales that were not returned"),
+    ],
+    ids=["one day", "a few days", "returns"],
+)
+def test_where_nothing_can_be_learnt_one_sentence_says_so(tmp_path: Path, lines: list[str], said: str) -> None:
+    params = tiny_shop(tmp_path, lines)
+    with pytest.raises(EmptyError, match=said):
+        steps.prepare(steps.ingest(steps.start_night(params)))
+
+
+def tiny_shop(root: Path, lines: list[str]) -> dict[str, Any]:
+    header = "order,customer,product,quantity,price,time,segment\n"
+    (root / "orders.csv").write_text(header + "\n".join(lines) + "\n")
+    text = TOML.format(root=root).replace('track = "repeats"', 'track = "new"')
+    (root / "recsys.toml").write_text(text.replace("days = 14", "days = 7"))
+    return {"config": str(root / "recsys.toml"), "contenders": ["popularity_28d", "item_neighbours"]}
