@@ -148,11 +148,12 @@ def result(client: Client, run: str, task: str) -> Any:
 
 
 def _task(told: Mapping[str, Any]) -> Task:
-    index, label = int(told["map_index"]), told.get("rendered_map_index")
+    index, label = int(told["map_index"]), str(told.get("rendered_map_index") or "")
+    named = index < 0 or label not in ("", str(index))  # until it is rendered Airflow tells the bare index
     return Task(
         name=str(told["task_id"]),
-        contender=str(label or ("" if index < 0 else index + 1)),
-        named=bool(label) or index < 0,
+        contender=label if named else f"#{index + 1}",
+        named=named,
         state=str(told["state"] or ""),
         tries=int(told["try_number"] or 0),
         seconds=told.get("duration"),

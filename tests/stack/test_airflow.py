@@ -72,9 +72,10 @@ def test_tasks_come_in_order_over_several_pages() -> None:
 
 
 def test_a_contender_without_a_label_is_numbered() -> None:
-    told = {"task_instances": [instance("fit", 0), instance("fit", 1, "als"), instance("decide")], "total_entries": 3}
+    rows = [instance("fit", 0), instance("fit", 1, "als"), instance("fit", 2, "2"), instance("decide")]
+    told = {"task_instances": rows, "total_entries": 4}
     found = {t.label: t.named for t in airflow.tasks(client(lambda request: (200, told)), "r1")}
-    assert found == {"fit 1": False, "fit als": True, "decide": True}
+    assert found == {"fit #1": False, "fit als": True, "fit #3": False, "decide": True}
 
 
 def test_unfinished_runs() -> None:
