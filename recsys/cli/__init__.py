@@ -10,9 +10,20 @@ import sys
 import typer
 
 COMMANDS = (
-    "start", "ingest", "simulate", "night", "contest", "tune", "publication", "demand", "assortment", "evidence", "search",
-    "report", "stack",
-)  # fmt: skip
+    "start",
+    "ingest",
+    "simulate",
+    "night",
+    "contest",
+    "tune",
+    "publication",
+    "demand",
+    "assortment",
+    "evidence",
+    "search",
+    "report",
+    "stack",
+)
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 

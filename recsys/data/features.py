@@ -11,7 +11,7 @@ import narwhals as nw
 import numpy as np
 from scipy import sparse
 
-from recsys.contract import Catalogue, Features, I32, Index, Space
+from recsys.contract import I32, Catalogue, Features, Index, Space
 
 MIN_WORD_PRODUCTS, MAX_WORDS = 5, 400
 _WORD = re.compile(r"[a-z]{3,}")

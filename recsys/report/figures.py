@@ -20,7 +20,8 @@ def leaderboard_bars(rows: Sequence[Mapping[str, Any]], track: str, metric: str,
     scale = (WIDTH - LEFT - 70) / top
     marks = "".join(_mark(i, name, m, scale, name == champion) for i, (name, m) in enumerate(found))
     height = ROW * len(found) + 34
-    axis = f'<text x="{LEFT}" y="{height - 6}" class="axis">{escape(metric.replace("_at_", "@"))}, {n:,} customers; bars are 95 % intervals</text>'
+    words = f"{escape(metric.replace('_at_', '@'))}, {n:,} customers; bars are 95 % intervals"
+    axis = f'<text x="{LEFT}" y="{height - 6}" class="axis">{words}</text>'
     label = f"{metric} per contender: " + ", ".join(f"{name} {m['mean']:.4f}" for name, m in found)
     return f'<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{escape(label)}">{marks}{axis}</svg>'
 
