@@ -12,7 +12,7 @@ from scipy import sparse
 from recsys.contract import DAY, I32, I64, Events, Flags, Rows
 from recsys.scorers.tower import month_of
 
-MOST_TARGETS = 16  # of one visit: they share one pooled history, which is what costs time
+MOST_TARGETS = 64  # of one visit: they share one pooled history, which is what costs time
 
 
 @dataclass(frozen=True)
