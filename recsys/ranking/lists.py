@@ -11,11 +11,13 @@ from scipy import sparse
 
 from recsys.contract import DAY, I32, Dataset, Events, Features, Queries, Scorer, Texts
 from recsys.data.split import ask
-from recsys.ranking.reasons import explain, together
+from recsys.ranking.reasons import explain, known
 from recsys.ranking.recommend import Rules, Served, recommend, shares_by_rung
 
 if TYPE_CHECKING:
     import polars as pl
+
+DEFAULT, SEGMENT = "default", "segment:"  # whose list it is, where it is nobody's own
 
 
 @dataclass(frozen=True)
@@ -29,10 +31,13 @@ class Label:
 
 
 def active_customers(data: Dataset, days: int) -> Texts:
-    """Ids of customers with an order in the last `days`."""
+    """Ids of customers with an order in the last `days`; one that is called like a default list gets that list."""
     has = np.flatnonzero(np.diff(data.events.start) > 0)
     last = data.events.time[data.events.start[1:][has] - 1]
-    return data.space.customers.ids[has[last >= data.as_of - days * DAY]]
+    ids: Texts = data.space.customers.ids[has[last >= data.as_of - days * DAY]]
+    own = np.array([not (i == DEFAULT or i.startswith(SEGMENT)) for i in ids], dtype=bool)
+    kept: Texts = ids[own]
+    return kept
 
 
 def customer_lists(
@@ -42,8 +47,7 @@ def customer_lists(
     queries = ask(data, ids, np.full(len(ids), -1, dtype=np.int32))
     seen = None if repeats else queries.history.seen(data.n_products)
     served = recommend(ladder, queries, k, Rules(barred=~data.catalogue.available, seen=seen))
-    counts = together(data.baskets.lines)
-    why = explain(served.lists.products, queries.history, counts, queries.segment, data.space, data.catalogue)
+    why = explain(served.lists.products, queries.history, queries.segment, known(data))
     return _table(ids, served, why, data, label), shares_by_rung(served, rungs)
 
 
@@ -53,11 +57,8 @@ def segment_lists(data: Dataset, ladder: Sequence[Scorer], k: int, label: Label)
     segment = np.append(np.arange(n - 1), -1).astype(np.int32)
     queries = ask(data, np.full(n, "", dtype=object), segment)
     served = recommend(ladder, queries, k, Rules(barred=~data.catalogue.available))
-    empty = np.array([[""]])
-    why = explain(
-        served.lists.products, Events.empty(n), sparse.csr_matrix(empty.shape), segment, data.space, data.catalogue
-    )
-    names = np.array([f"segment:{s}" for s in data.space.segments.ids] + ["default"], dtype=object)
+    why = explain(served.lists.products, Events.empty(n), segment, known(data))
+    names = np.array([f"{SEGMENT}{s}" for s in data.space.segments.ids] + [DEFAULT], dtype=object)
     return _table(names, served, why, data, label)
 
 
