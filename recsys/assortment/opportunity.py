@@ -19,6 +19,7 @@ from recsys.errors import DataError, EmptyError
 
 DRAWS = 2_000
 LEAST_PAIRS = 30  # two-item orders; a seller with fewer borrows the shop's ratio
+ENTRIES = 1_000_000  # of one block of resamples
 RESAMPLED = 20_000  # two-item orders up to which means are bootstrapped; above, their normal limit is used
 
 
@@ -178,7 +179,9 @@ def _mean_draws(values: F64, rng: np.random.Generator) -> F64:
     """[DRAWS] bootstrap means."""
     if len(values) > RESAMPLED:
         return rng.normal(values.mean(), values.std() / np.sqrt(len(values)), DRAWS)
-    return np.array([values[rng.integers(len(values), size=len(values))].mean() for _ in range(DRAWS)])
+    block = max(1, ENTRIES // len(values))
+    sizes = np.diff(np.append(np.arange(0, DRAWS, block), DRAWS))
+    return np.concatenate([values[rng.integers(len(values), size=(n, len(values)))].mean(axis=1) for n in sizes])
 
 
 def _orders_per_arm(single_share: float, uptake: float) -> int | None:

@@ -62,7 +62,7 @@ def instance_of(raw: Any, where: str = "instance") -> Instance:
     constraints = constraints_of(raw.get("constraints") or {}, f"{where}, constraints", raw.get("size"))
     return Instance(
         model, preference, outside, revenue, weight, rules_of(constraints, traits), nests,
-        _pricing(raw, n, model, where), ids, objective, str(raw.get("source", "")),
+        _pricing(raw, n, model, where), ids, objective, str(raw.get("source", "")), _current(raw, traits.ids, where),
     )  # fmt: skip
 
 

@@ -82,12 +82,11 @@ def _table(rows: Sequence[Opportunity]) -> list[str]:
     for row in rows[:SHOWN]:
         lines.append(
             f"{row.scope}: {row.single_orders:,} of {row.orders:,} orders have one item "
-            f"({row.single_share.middle:.1%}); an added line is worth {_money(row.line)} (median of {row.pairs:,} two-item orders; mean "
-            f"{row.line_mean.middle:,.2f})"
+            f"({row.single_share.middle:.1%}); an added line is worth {_money(row.line)}, the median of "
+            f"{row.pairs:,} two-item orders (mean {row.line_mean.middle:,.2f})"
         )
-        lines.append(
-            f"  sales {_money(row.sales)}, profit {_money(row.profit)}; at the mean line {_money(row.sales_at_mean)}"
-        )
+        lines.append(f"  sales {_money(row.sales)}, profit {_money(row.profit)}")
+        lines.append(f"  sales at the mean line {_money(row.sales_at_mean)}")
         if row.within_reach is not None:
             lines.append(f"  of it the champion's list would have shown {_money(row.within_reach)}")
         if row.orders_per_arm is not None:

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from recsys.assortment.instance import Instance, value
-from recsys.assortment.rules import rules_of  # noqa: F401  (re-exported for the tests of rules)
 from recsys.contract import Flags
 
 
@@ -76,4 +75,5 @@ def best_by_enumeration(instance: Instance) -> float:
 
 def obeys(instance: Instance, carried: Flags) -> bool:
     """Whether each rule holds, rule by rule."""
-    return all(rule.low - 1e-9 <= (rule.amount * carried[rule.rows]).sum() <= rule.high + 1e-9 for rule in instance.rules)
+    loads = [((rule.amount * carried[rule.rows]).sum(), rule) for rule in instance.rules]
+    return all(rule.low - 1e-9 <= load <= rule.high + 1e-9 for load, rule in loads)
