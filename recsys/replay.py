@@ -9,6 +9,7 @@ from typing import Any
 
 from recsys import steps
 from recsys.config import load
+from recsys.contest.record import key_of
 from recsys.data.ingest import day_name, day_range
 from recsys.data.lake import Lake
 from recsys.errors import UsageError
@@ -24,13 +25,15 @@ def replay(params: Mapping[str, Any], nights: int, *, backtest_every: int, tell:
     `backtest_every` nights (its records serve the gates in between); daily evidence is new every night.
     """
     settings = load(params.get("config"))
-    root = str(params.get("lake") or settings.runtime_folder / "replay" / "lake")
+    asked = [settings.model_dump(exclude={"folder", "runtime", "tracking"}), params.get("contenders"), nights]
+    own = settings.runtime_folder / "replay" / key_of(*asked, backtest_every) / "lake"  # one root per question
+    root = str(params.get("lake") or own)
     night = steps.ingest(steps.start_night({**params, "lake": root}))
     backtests: list[Json] = []
     for number, as_of in enumerate(_days(Lake(root), nights)):
-        asked = {**params, "lake": root, "as_of": as_of, "run": f"replay-{as_of}"}
+        tonight = {**params, "lake": root, "as_of": as_of, "run": f"replay-{as_of}"}
         judged = number % backtest_every == 0
-        night = steps.prepare({**steps.start_night(asked), "ingested": night["ingested"], "backtest": judged})
+        night = steps.prepare({**steps.start_night(tonight), "ingested": night["ingested"], "backtest": judged})
         evidence = steps.judge(night)
         if judged:
             backtests = [steps.backtest(night, name) for name in night["contenders"]]

@@ -16,7 +16,6 @@ from scipy import sparse
 
 from recsys.config import Settings
 from recsys.contract import (
-    DAY,
     I64,
     Baskets,
     Catalogue,
@@ -229,8 +228,3 @@ def _override(table: Any, products: Frame) -> Any:
     given = given.unique("product", keep="last", maintain_order=True).select("product", *columns)
     merged = table.join(given, on="product", how="left", suffix="_given", maintain_order="left")
     return merged.with_columns(pl.coalesce(f"{c}_given", c).alias(c) for c in columns)
-
-
-def days_between(start: int, end: int) -> int:
-    """Whole days from one epoch second to another."""
-    return (end - start) // DAY
