@@ -10,6 +10,7 @@ WHAT, HOW = "Which night", "How it is run"
 LONGER = 4  # times the usual budget that may be asked for by hand
 PROMOTION = {
     "auto": "auto: the evidence decides",
+    "approve": "approve: a winner waits for `recsys champion promote`",
     "off": "off: judge and publish, keep the champion",
 }
 
@@ -47,7 +48,7 @@ def form(settings: Settings) -> dict[str, Param]:
             description="A contender that needs longer is stopped and counts as failed; the others go on.",
         ),
         "promotion": Param(
-            "auto" if settings.night.promotion == "auto" else "off",
+            settings.night.promotion,
             type="string",
             enum=list(PROMOTION),
             values_display=PROMOTION,

@@ -137,7 +137,11 @@ def test_the_form_has_titles_and_sections(tmp_path: Path) -> None:
 
 
 def test_the_form_refuses_what_makes_no_sense(tmp_path: Path) -> None:
-    good = [{}, {"as_of": "2011-11-30", "contenders": ["als"], "minutes": 8, "promotion": "off"}]
+    good = [
+        {},
+        {"as_of": "2011-11-30", "contenders": ["als"], "minutes": 8, "promotion": "off"},
+        {"promotion": "approve"},
+    ]
     bad = [
         {"as_of": "yesterday"},
         {"contenders": []},
