@@ -9,7 +9,7 @@ import numpy as np
 
 from recsys.contract import F32, Dataset, Fitted, Index, Part, Rows, Run, State
 from recsys.errors import FitError
-from recsys.models.guard import check_deadline, check_finite, check_memory, one_blas_thread
+from recsys.models.guard import check_deadline, check_finite, check_memory, one_blas_thread, usable
 from recsys.models.progress import Pairs
 from recsys.models.settings import Range
 from recsys.scorers.factors import FactorScorer
@@ -59,12 +59,8 @@ class Als:
         """The library's model, and whether it starts from last night's vectors, with a third of the sweeps."""
         from implicit.cpu.als import AlternatingLeastSquares
 
-        start = run.start
-        warm = (
-            start is not None
-            and int(start["as_of"][0]) <= data.as_of
-            and start["product_vectors"].shape[1] == self.dimension
-        )
+        start = usable(run.start, data.as_of, "customer_ids", "customer_vectors", "product_ids", "product_vectors")
+        warm = start is not None and start["product_vectors"].shape[1] == self.dimension
         with one_blas_thread():
             model = AlternatingLeastSquares(
                 factors=self.dimension,

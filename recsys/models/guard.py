@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.contract import Run
+from recsys.contract import Run, State
 from recsys.errors import FitError
 
 
@@ -36,6 +36,13 @@ def check_memory(family: str, needed_bytes: float, limit_mb: int, what: str) -> 
             wanted=f"at most memory_mb = {limit_mb}",
             cure="Raise memory_mb, or leave this family out of a catalogue of this size.",
         )
+
+
+def usable(start: State | None, as_of: int, *keys: str) -> State | None:
+    """Last night's state if it has these arrays and knows nothing later than `as_of`, else None: a cold start."""
+    if start is None or not {"as_of", *keys} <= start.keys():
+        return None
+    return start if int(start["as_of"][0]) <= as_of else None
 
 
 def one_blas_thread() -> AbstractContextManager[Any]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from recsys.contract import EMPTY, F32, Dataset, Fitted, Part, Run, State
 from recsys.errors import FitError
-from recsys.models.guard import check_deadline, check_finite
+from recsys.models.guard import check_deadline, check_finite, usable
 from recsys.models.lightfm_data import Side, Training, training
 from recsys.models.progress import Pairs
 from recsys.models.settings import Range
@@ -18,6 +18,7 @@ from recsys.scorers.tower import Tower
 
 Loss = Literal["logistic", "bpr", "warp", "warp-kos"]
 ARRAYS = tuple(f"{part}{kind}" for part in ("embedding", "bias") for kind in ("", "_gradients", "_momentum"))
+STATE = tuple(f"{side}_{array}" for side in ("customer", "product") for array in ARRAYS)
 DEFAULT_SAMPLES: dict[str, int] = {"logistic": 4, "bpr": 1, "warp": 30, "warp-kos": 30}
 
 
@@ -42,7 +43,7 @@ class Lightfm:
         given = training(data, self.side_features)
         if len(given.sold) < 2:
             raise FitError("lightfm", got=f"{len(given.sold)} product sold", wanted="at least 2 to tell apart")
-        start = run.start if run.start is not None and int(run.start["as_of"][0]) <= data.as_of else None
+        start = usable(run.start, data.as_of, "adadelta", "customer_names", "product_names", *STATE)
         model, warm = self._prepare(given, run.seed, start)
         epochs = max(1, self.epochs // 3) if warm else self.epochs
         rng, pairs = np.random.default_rng(run.seed), Pairs.of(given.bought.tocsr(), run.seed)
@@ -71,6 +72,8 @@ class Lightfm:
         )
         model.fit_partial(given.bought, given.customers.matrix, given.products.matrix, epochs=0)
         if start is None or start["product_embedding"].shape[1] != self.dimension:
+            return model, False
+        if bool(start["adadelta"][0]) != (self.learning_rate is None):  # the optimisers' memories do not mix
             return model, False
         for side, prefix in ((given.customers, "user"), (given.products, "item")):
             _carry(model, prefix, side, start)
@@ -119,7 +122,10 @@ def _scorer(data: Dataset, given: Training, model: Any) -> FactorScorer:
 
 
 def _state(data: Dataset, given: Training, model: Any) -> State:
-    state: State = {"as_of": np.array([data.as_of], dtype=np.int64)}
+    state: State = {
+        "as_of": np.array([data.as_of], dtype=np.int64),
+        "adadelta": np.array([model.learning_schedule == "adadelta"]),
+    }
     for side, name, prefix in ((given.customers, "customer", "user"), (given.products, "product", "item")):
         state[f"{name}_names"] = side.names
         for array in ARRAYS:

@@ -72,6 +72,19 @@ def test_recent_purchases_weigh_more_and_the_mean_is_one() -> None:
     np.testing.assert_allclose(training(data, True).weight.data, np.array([0.5, 1, 0.25]) / (1.75 / 3), rtol=1e-6)
 
 
+def test_a_state_of_another_shape_family_or_optimiser_means_a_cold_start() -> None:
+    data = worlds.checkerboard()
+    state = Lightfm(dimension=3, epochs=3).fit(data, Run()).state
+    warm = Lightfm(dimension=3, epochs=9).fit(data, Run(start=state))
+    assert (warm.report["warm_start"], warm.report["n_iterations"]) == (True, 3)
+    for contender, start in (
+        (Lightfm(dimension=4, epochs=2), state),
+        (Lightfm(dimension=3, epochs=2, learning_rate=None), state),
+        (Lightfm(dimension=3, epochs=2), {"as_of": state["as_of"], "product_vectors": np.ones((2, 3))}),
+    ):
+        assert contender.fit(data, Run(start=start)).report["warm_start"] is False
+
+
 def test_no_setting_is_ignored() -> None:
     data = worlds.checkerboard()
 
