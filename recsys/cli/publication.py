@@ -39,7 +39,8 @@ def recommend(
         if rows.height:
             break
     if owner != customer:
-        typer.echo(f"{customer} has no list of its own (unknown, or no order lately): the list of {owner.removeprefix('segment:')}.", err=True)
+        whose = owner.removeprefix("segment:")
+        typer.echo(f"{customer} has no list of its own (unknown, or no order lately): the list of {whose}.", err=True)
     _print(rows, _titles(lake, entry))
 
 

@@ -63,7 +63,7 @@ def test_a_customer_a_stranger_a_product_and_a_basket_get_answers(shop: Shop) ->
     assert "p101" not in [line.split()[1] for line in similar]
     assert all(line.split()[1].startswith("p1") for line in similar)  # of the same tribe
     assert shop.tell("complete", "p101", "p102", "--k", "2").count("\n") == 2
-    with pytest.raises(UsageError, match="Did you mean .*p101"):
+    with pytest.raises(UsageError, match=r"Did you mean .*p101"):
         shop.tell("similar", "p1011")
     with pytest.raises(UsageError, match="No product 'zz'"):
         shop.tell("complete", "p101", "zz")
