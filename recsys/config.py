@@ -105,7 +105,7 @@ class Markets(Section):
     size: Literal["units", "customers"] = "units"  # market size: a multiple of peak units, or of active customers
     size_multiple: float = Field(default=2.0, gt=1)  # somebody must be left who buys nothing
     least_segment: float = Field(default=0.05, ge=0, le=1)  # share of units under which a segment joins ~other
-    least_orders: float = Field(default=3.0, ge=0)  # per market; a slower product joins its seller's category
+    least_orders: float = Field(default=3.0, ge=0)  # per market; slower products are pooled
     bulk_quantity: float = Field(default=12.0, gt=1)  # lines of so many units carry quantity discounts
     keep_bulk: bool = False
     grace_days: int = Field(default=28, ge=0)  # unsold for longer is taken as not offered

@@ -11,7 +11,7 @@ from recsys.data.markets import first_day, period_name
 if TYPE_CHECKING:
     import polars as pl
 
-COMPOSITE = "~"  # an alternative whose name starts so is a pool: ~seller|category
+COMPOSITE = "~"  # the name of a pool starts so: ~seller|category or ~|category
 RECENT_PERIODS = 8  # whose sales share a composite's probability out to its products
 
 
@@ -47,14 +47,20 @@ def offered_cells(
 
 def pool(cells: Cells, lines: pl.DataFrame, settings: Markets) -> tuple[Cells, pl.DataFrame]:
     """Cells of alternatives, and (product, alternative, within): which alternative stands for each product and what
-    share of its probability the product gets back."""
+    share of its probability the product gets back.
+
+    A slow product joins its seller's category; what is slow even so joins the category of all sellers (the firm is
+    then the seller that sells most of it).
+    """
     import polars as pl
 
-    table = cells.table
-    pace = table.group_by("product").agg(pace=pl.col("orders").mean())
-    slow = pl.col("pace") < settings.least_orders
-    pooled = pl.format(COMPOSITE + "{}|{}", "seller", "category")
-    table = table.join(pace, on="product").with_columns(alternative=pl.when(slow).then(pooled).otherwise("product"))
+    table = cells.table.with_columns(alternative="product")
+    for name in (pl.format(COMPOSITE + "{}|{}", "seller", "category"), pl.format(COMPOSITE + "|{}", "category")):
+        pace = table.group_by("market", "alternative").agg(pl.col("orders").sum())
+        pace = pace.group_by("alternative").agg(pace=pl.col("orders").mean())
+        slow = pl.when(pl.col("pace") < settings.least_orders)
+        table = table.join(pace, on="alternative").with_columns(alternative=slow.then(name).otherwise("alternative"))
+        table = table.drop("pace")
     weights = lines.group_by("product").agg(weight=pl.col("quantity").sum())
     table = table.join(weights, on="product", how="left").with_columns(pl.col("weight").fill_null(0.0) + 1e-9)
 
@@ -64,6 +70,8 @@ def pool(cells: Cells, lines: pl.DataFrame, settings: Markets) -> tuple[Cells, p
         return ((pl.col(column) * pl.col("weight")).sum() / known.sum()).fill_nan(None)
 
     means = [mean(c).alias(c) for c in ("price", "retail_price", "cost") if c in table.columns]
+    sold = table.group_by("alternative", "seller").agg(pl.col("units").sum()).sort("units", "seller")
+    table = table.drop("seller").join(sold.group_by("alternative").agg(pl.col("seller").last()), on="alternative")
     joined = table.group_by("pooled", "period", "market", "alternative", "seller", "category").agg(
         pl.col("units", "orders", "retail_units").sum(), *means
     )

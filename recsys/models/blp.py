@@ -16,7 +16,7 @@ from recsys.models.demand.gates import Card
 from recsys.models.demand.health import of_data
 from recsys.models.demand.panel import Panel
 from recsys.models.demand.plain_logit import own_elasticities
-from recsys.models.demand.report import report_of
+from recsys.models.demand.report import nightly_tables, report_of
 from recsys.models.demand.system import panel_of
 from recsys.models.settings import Range
 from recsys.scorers import terms
@@ -33,7 +33,7 @@ class Blp:
     """Random coefficients on the terms of `random`; product rule of `nodes` per coefficient, else Halton points."""
 
     family: ClassVar[str] = "blp"
-    needs: ClassVar[frozenset[Part]] = frozenset({Part.OFFERS, Part.EVENTS})
+    needs: ClassVar[frozenset[Part]] = frozenset({Part.OFFERS, Part.EVENTS, Part.VALIDATION})
 
     utility: str = "prices"
     effects: tuple[str, ...] = ("product", "segment", "period")
@@ -56,7 +56,8 @@ class Blp:
         card.require("blp", report)
         scorer = found.demand.scorer()
         weight = _history_weight(scorer, run.validation) if self.history_weight is None else self.history_weight
-        return Fitted(replace(scorer, history_weight=weight), found.state, report | {"history_weight": weight})
+        report |= {"history_weight": weight} | nightly_tables(found.demand)
+        return Fitted(replace(scorer, history_weight=weight), found.state, report)
 
     def estimate(self, panel: Panel, agents: Agents, run: Run) -> BlpFit:
         """The demand system and its own gates, on any panel; three starts when there is no last night."""

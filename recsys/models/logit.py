@@ -12,7 +12,7 @@ from recsys.models.demand.health import health_card
 from recsys.models.demand.mnl_control import fit_mnl
 from recsys.models.demand.panel import Panel
 from recsys.models.demand.plain_logit import fit_logit
-from recsys.models.demand.report import report_of
+from recsys.models.demand.report import nightly_tables, report_of
 from recsys.models.demand.system import Demand, panel_of
 from recsys.models.settings import Range
 
@@ -38,7 +38,7 @@ class Logit:
         card = card.joined(health_card(panel, demand, lambda p: self.estimate(p, run, draws=0)).gates)
         report = report_of(demand, card)
         card.require(f"logit ({demand.rung})", report)
-        return Fitted(demand.scorer(), report=report)
+        return Fitted(demand.scorer(), report=report | nightly_tables(demand))
 
     def estimate(self, panel: Panel, run: Run, draws: int | None = None) -> tuple[Demand, Card]:
         """The demand system and its own gates, on any panel."""

@@ -11,7 +11,7 @@ from recsys.models.demand.formulas import Formulas
 from recsys.models.demand.gates import Card
 from recsys.models.demand.health import health_card
 from recsys.models.demand.panel import Panel
-from recsys.models.demand.report import report_of
+from recsys.models.demand.report import nightly_tables, report_of
 from recsys.models.demand.system import Demand, panel_of
 from recsys.models.settings import Range
 
@@ -36,7 +36,7 @@ class NestedLogit:
         card = card.joined(health_card(panel, demand, lambda p: self.estimate(p, run)).gates)
         report = report_of(demand, card)
         card.require("nested_logit", report)
-        return Fitted(demand.scorer(), report=report)
+        return Fitted(demand.scorer(), report=report | nightly_tables(demand))
 
     def estimate(self, panel: Panel, run: Run) -> tuple[Demand, Card]:
         """The demand system and its own gates, on any panel."""

@@ -77,16 +77,18 @@ class MarketChoice:
         slope = self.price_jacobian().T * (firm[:, None] == firm[None, :])
         return np.asarray(np.linalg.lstsq(-slope, self.shares(), rcond=None)[0])
 
-    def diversion(self) -> F64:
-        """Long-run diversion, [J, J]: of j's buyers, the part that takes k when j is gone; diagonal: buys nothing."""
+    def diversion(self, of: I32 | None = None) -> F64:
+        """Long-run diversion, [len(of) or J, J]: of j's buyers, the part that takes k when j is gone; in column j
+        itself: the part that buys nothing."""
         before = self.shares()
-        rows = np.empty((len(before), len(before)))
-        for j in range(len(before)):
+        gone = np.arange(len(before)) if of is None else of
+        rows = np.empty((len(gone), len(before)))
+        for row, j in zip(rows, gone, strict=True):
             stays = np.arange(len(before)) != j
             after = np.zeros(len(before))
             after[stays] = self.only(stays).shares()
-            rows[j] = (after - before) / before[j]
-            rows[j, j] = (before.sum() - after.sum()) / before[j]
+            row[:] = (after - before) / before[j]
+            row[j] = (before.sum() - after.sum()) / before[j]
         return rows
 
     def surplus(self) -> F64:

@@ -131,7 +131,7 @@ def test_slow_products_are_pooled_and_get_their_share_back() -> None:
     rows += [("p1", "bob", "jar", "s1", "north", 1, 30.0, MONDAY, "cup", "sale"),
              ("p2", "bob", "pot", "s1", "north", 1, 10.0, MONDAY, "cup", "sale"),
              ("p3", "bob", "pot", "s1", "north", 2, 20.0, MONDAY + 8, "cup", "sale")]  # fmt: skip
-    found = built(rows, Markets(least_segment=0.0, least_orders=3.0))
+    found = built(rows, Markets(least_segment=0.0, least_orders=1.2))
     o, products = found.offers, found.space.products
     assert o.alternatives.ids.tolist() == ["mug", "~s1|cup"]
     assert o.composite_of[products.rows(["jar", "mug", "pot"])].tolist() == [1, 0, 1]
@@ -242,3 +242,15 @@ def online_retail() -> pl.DataFrame:
         day=at.dt.epoch("d").cast(pl.Int32), category=pl.lit(None, pl.String),
         kind=pl.when(back).then(pl.lit("return")).otherwise(pl.lit("sale")),
     )  # fmt: skip
+
+
+def test_what_is_slow_even_pooled_joins_the_category_of_all_sellers() -> None:
+    rows = [(f"o{i}", "ann", "mug", "s1", "north", 1, 10.0, MONDAY + i % 14, "cup", "sale") for i in range(20)]
+    rows += [("p1", "bob", "jar", "s2", "north", 1, 30.0, MONDAY, "cup", "sale"),
+             ("p2", "bob", "pot", "s3", "north", 3, 10.0, MONDAY, "cup", "sale")]  # fmt: skip
+    found = built(rows, Markets(least_segment=0.0, least_orders=2.0))
+    o = found.offers
+    assert o.alternatives.ids.tolist() == ["mug", "~|cup"]
+    assert cell(found, "north@2025-01-06", "~|cup", "units") == 4.0
+    row = o.alternative == o.alternatives.row("~|cup")
+    assert set(found.space.sellers.ids[o.firm[row]]) == {"s3"}  # who sells most of it

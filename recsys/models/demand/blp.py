@@ -8,6 +8,7 @@ demographics.
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -60,13 +61,14 @@ def fit_blp(panel: Panel, formulas: Formulas, agents: Agents, settings: Settings
     problem = bridge.problem_of(panel.take(sold), formulas, people)
     warm = _warm(run.start, problem)
     search = Search(run, settings.gtol, warm[2] if warm else None)
-    solved = [_solve(problem, s, p, search, settings)
-              for s, p in ([warm[:2]] if warm else _starts(panel, formulas, settings, people, run.seed))]  # fmt: skip
+    starts = [warm[:2]] if warm else _starts(panel, formulas, settings, people, run.seed)
+    _require_moments(problem, formulas, starts[0])
+    solved = _solve_all(problem, starts, search, settings)
     best = min(solved, key=lambda r: float(np.squeeze(r.objective)))
     objectives = tuple(float(np.squeeze(r.objective)) for r in solved)
     demand = demand_of(best, panel, formulas, people, sold)
     card = Card((*gates_of(best, demand, sold), *gates.of_starts(objectives), *_drift(best, run.start)))
-    return BlpFit(demand, card, _state(best, search), search.evaluations, objectives)
+    return BlpFit(demand, card, _state(best, search, solved[-1]), search.evaluations, objectives)
 
 
 def look_at(
@@ -130,6 +132,30 @@ def with_demographics(agents: Agents, formulas: Formulas) -> Agents:
     wanted = terms.parse(formulas.demographics)
     columns = {name: agents.demographics[:, i] for i, name in enumerate(agents.names)}
     return replace(agents, demographics=terms.design(wanted, columns, len(agents.market)), names=wanted)
+
+
+def _solve_all(problem: Any, starts: list[tuple[F64, F64]], search: Search, settings: Settings) -> list[Any]:
+    """Results of as many starts as the time allows: never begun when another like the first would not end."""
+    solved: list[Any] = []
+    began = time.monotonic()
+    for sigma, pi in starts:
+        each = (time.monotonic() - began) / max(len(solved), 1)
+        if solved and search.run.deadline is not None and time.monotonic() + 1.5 * each > search.run.deadline:
+            break
+        search.inverse_hessian = None if solved else search.inverse_hessian
+        solved.append(_solve(problem, sigma, pi, search, settings))
+    return solved
+
+
+def _require_moments(problem: Any, formulas: Formulas, start: tuple[F64, F64]) -> None:
+    """Raises FitError when there are more parameters to tell apart than instruments."""
+    free = int(np.count_nonzero(start[0]) + np.count_nonzero(start[1]))
+    needed, given = free + len(formulas.linear), int(problem.MD)
+    if needed > given:
+        raise FitError(
+            "BLP", got=f"{needed} parameters and {given} moments", wanted="at least as many moments as parameters",
+            cure="Give more instruments (costs, other regions' prices, rivals' attributes), or fewer random terms.",
+        )  # fmt: skip
 
 
 def _solve(problem: Any, sigma: F64, pi: F64, search: Search, settings: Settings) -> Any:
@@ -197,9 +223,10 @@ def _theta_names(free: list[tuple[str, int, int, float]], formulas: Formulas) ->
     return tuple(f"{kind} {random[i]} {second[kind](i, j)}".strip() for kind, i, j, _ in free)
 
 
-def _state(results: Any, search: Search) -> State:
+def _state(results: Any, search: Search, latest: Any) -> State:
+    """What tomorrow starts from; the curvature is the latest search's, so it is kept only where that one was best."""
     state = {"sigma": np.asarray(results.sigma), "pi": np.asarray(results.pi), "theta": np.ravel(results.theta)}
-    if search.inverse_hessian is not None:
+    if search.inverse_hessian is not None and latest is results:
         state["inverse_hessian"] = search.inverse_hessian
     return state
 

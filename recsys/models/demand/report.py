@@ -9,6 +9,9 @@ import numpy as np
 from recsys.models.demand.gates import Card
 from recsys.models.demand.plain_logit import own_elasticities
 from recsys.models.demand.system import Demand
+from recsys.models.demand.tables import tables
+
+NIGHTLY_DRAWS = 40  # of the estimates, for the tables' intervals
 
 
 def report_of(demand: Demand, card: Card) -> dict[str, Any]:
@@ -25,3 +28,8 @@ def report_of(demand: Demand, card: Card) -> dict[str, Any]:
         "eligible": card.eligible,
         "gates": card.json(),
     }
+
+
+def nightly_tables(demand: Demand) -> dict[str, Any]:
+    """What an eligible fit adds to its report."""
+    return {"tables": tables(demand, draws=NIGHTLY_DRAWS)}

@@ -6,9 +6,9 @@ for again, so that every draw predicts the same shares. Shapes: J alternatives o
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -18,6 +18,8 @@ from recsys.scorers import terms
 from recsys.scorers.market import MarketChoice
 
 DRAWS = 100
+DIVERSION_DRAWS = 20  # of them: each draw drops every product once
+SELLERS = 12
 LEVELS = (0.05, 0.95)
 LARGEST = 60  # alternatives of a market that are tabled pair by pair
 
@@ -25,22 +27,26 @@ LARGEST = 60  # alternatives of a market that are tabled pair by pair
 def tables(demand: Demand, market: int | None = None, draws: int = DRAWS, seed: int = 0) -> dict[str, Any]:
     """JSON-ready tables of one market (by default the latest with the most alternatives)."""
     market = reference_market(demand) if market is None else market
-    rows = rows_of(demand, market)[:LARGEST]
-    choice = demand.scorer().market(market)
+    rows, choice = rows_of(demand, market), demand.scorer().market(market)
+    firm = demand.panel.offers.firm[rows]
+    most = np.sort(np.argsort(-choice.shares(), kind="stable")[:LARGEST]).astype(np.int32)
     found = list(drawn_markets(demand, market, draws, seed))
-    names = [str(i) for i in demand.panel.offers.alternatives.ids[demand.panel.offers.alternative[rows]]]
-    k, firm = len(rows), demand.panel.offers.firm[rows_of(demand, market)]
+
+    def with_interval(of: Callable[[MarketChoice], F64], drawn: list[MarketChoice]) -> dict[str, Any]:
+        return _with_interval(of(choice), [of(c) for c in drawn])
+
     return {
         "market": str(demand.panel.space.markets.ids[market]),
-        "products": names,
-        "shares": choice.shares()[:k].tolist(),
-        "own_elasticities": _with_interval(choice.own_elasticities()[:k], [c.own_elasticities()[:k] for c in found]),
-        "elasticities": _plain(choice.elasticities()[:k, :k]),
-        "diversion": _with_interval(choice.diversion()[:k, :k], [c.diversion()[:k, :k] for c in found[:20]]),
-        "markups": _with_interval(choice.markups(firm)[:k], [c.markups(firm)[:k] for c in found]),
-        "consumer_surplus": _with_interval(_surplus(choice), [_surplus(c) for c in found]),
+        "products": [str(i) for i in demand.panel.offers.alternatives.ids[demand.panel.offers.alternative[rows[most]]]],
+        "shares": choice.shares()[most].tolist(),
+        "own_elasticities": with_interval(lambda c: c.own_elasticities()[most], found),
+        "elasticities": _plain(choice.elasticities()[np.ix_(most, most)]),
+        "diversion": with_interval(lambda c: c.diversion(most)[:, most], found[:DIVERSION_DRAWS]),
+        "markups": with_interval(lambda c: c.markups(firm)[most], found),
+        "consumer_surplus": with_interval(_surplus, found),
         "willingness_to_pay": willingness_to_pay(demand, draws, seed),
-    }  # fmt: skip
+        "heat_maps": [heat_map_of(demand, by) for by in ("category", "seller")],
+    }
 
 
 def drawn_markets(demand: Demand, market: int, draws: int, seed: int = 0) -> Iterator[MarketChoice]:
@@ -87,6 +93,26 @@ def heat_map(demand: Demand, group: I32, groups: int, markets: int = 12) -> F64:
         total += (member * shares).T @ choice.elasticities() @ member
         weight += member.T @ shares
     return np.asarray(total / np.where(weight > 0, weight, np.nan))
+
+
+def heat_map_of(demand: Demand, by: Literal["category", "seller"]) -> dict[str, Any]:
+    """Names and mean elasticities between categories or between the sellers that sell most (the others are one)."""
+    o, space = demand.panel.offers, demand.panel.space
+    row = np.zeros(len(o.alternatives), dtype=np.int64)
+    row[o.alternative] = np.arange(len(o.alternative))
+    if by == "category":
+        labels = [name for name in o.attribute_names if name.startswith("category:")]
+        table = demand.panel.offers.attributes[:, [o.attribute_names.index(name) for name in labels]]
+        group = np.where(table.any(axis=1), table.argmax(axis=1), len(labels)) if labels else np.zeros(len(row))
+        names = [name.removeprefix("category:") for name in labels] + ["other"]
+        of = group[row] if labels else np.zeros(len(row), dtype=np.int64)
+    else:
+        sold = np.bincount(np.maximum(o.firm, 0), demand.panel.shares, minlength=len(space.sellers))
+        largest = np.argsort(-sold, kind="stable")[:SELLERS]
+        rank = np.full(len(space.sellers), len(largest))
+        rank[largest] = np.arange(len(largest))
+        names, of = [*(str(space.sellers.ids[f]) for f in largest), "other"], rank[o.firm[row]]
+    return {"by": by, "names": names, "elasticities": _plain(heat_map(demand, of.astype(np.int32), len(names)))}
 
 
 def reference_market(demand: Demand) -> int:

@@ -106,3 +106,24 @@ def _one_node(panel):
     from recsys.models.demand.agents import draw
 
     return draw(len(panel.space.markets), 1, "product", 3)
+
+
+@pytest.mark.slow
+def test_a_warm_start_after_two_more_markets_finds_the_same_optimum_in_a_quarter_of_the_evaluations() -> None:
+    panel = nevo()
+    agents = nevo_agents(panel)
+    yesterday = fit_blp(panel.take(panel.offers.market < 92), CEREAL, agents, PUBLISHED_START, Run())
+    cold = fit_blp(panel, CEREAL, agents, PUBLISHED_START, Run())
+    warm = fit_blp(panel, CEREAL, agents, PUBLISHED_START, Run(start=yesterday.state))
+    assert warm.evaluations <= 0.25 * cold.evaluations
+    assert warm.card.eligible, warm.card.sentence()
+    assert any(g.name == "drift" for g in warm.card.gates)
+    np.testing.assert_allclose(warm.demand.nonlinear.value, cold.demand.nonlinear.value, rtol=1e-4, atol=1e-5)
+    assert warm.demand.price_coefficient[0] == pytest.approx(cold.demand.price_coefficient[0], rel=1e-4)
+
+
+def test_more_parameters_than_instruments_name_the_cure() -> None:
+    panel = nevo()
+    few = replace(CEREAL, instruments=("demand_instruments0", "demand_instruments1"))
+    with pytest.raises(FitError, match="Give more instruments"):
+        fit_blp(panel, few, nevo_agents(panel), PUBLISHED_START, Run())
