@@ -23,9 +23,7 @@ class Cells:
     table: pl.DataFrame
 
 
-def offered_cells(
-    lines: pl.DataFrame, listing: pl.DataFrame | None, day: int, settings: Markets
-) -> Cells:
+def offered_cells(lines: pl.DataFrame, listing: pl.DataFrame | None, day: int, settings: Markets) -> Cells:
     """Every product in every market it was offered in, sold or not; `lines` carry pooled, period and market."""
     import polars as pl
 

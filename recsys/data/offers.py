@@ -75,9 +75,7 @@ def attach_offers(
     return replace(data, space=built.space, events=events, offers=built.offers), built
 
 
-def keep_lines(
-    lines: pl.DataFrame, space: Space, day: int, settings: Markets
-) -> tuple[pl.DataFrame, Account]:
+def keep_lines(lines: pl.DataFrame, space: Space, day: int, settings: Markets) -> tuple[pl.DataFrame, Account]:
     """The sale lines the panel is made of, and an account of everything left out, by reason.
 
     A line after `day` does not exist yet. A return takes its units off the purchase it belongs to.
@@ -105,8 +103,12 @@ def keep_lines(
         account = account.without(reason, kept.filter(bad))
         kept = kept.filter(~bad)
     if not len(kept):
-        raise EmptyError("The product x market panel", got="no order line left", wanted="sales of known products",
-                         cure="; ".join(f"{d.lines:,} lines dropped: {r}" for r, d in account.dropped.items()))
+        raise EmptyError(
+            "The product x market panel",
+            got="no order line left",
+            wanted="sales of known products",
+            cure="; ".join(f"{d.lines:,} lines dropped: {r}" for r, d in account.dropped.items()),
+        )
     return kept.with_columns(pl.col("quantity").cast(pl.Float64)), account  # fmt: skip
 
 
