@@ -31,24 +31,27 @@ class FactorizationMachine:
     )
 
     loss: Loss = "softmax"
-    dimension: Annotated[int, Range(0, 2048)] = 128  # 0: the linear part alone
+    dimension: Annotated[int, Range(0, 2048)] | None = None  # 0: the linear part alone; None: `usual_dimension`
     query: Query = "history"  # who asks: what they bought, their own identity, or both
     negatives: Annotated[int, Range(1, 1_000_000)] | None = None  # drawn for each batch; None: see NEGATIVES
-    learning_rate: Annotated[float, Range(1e-6, 1)] = 0.001
+    learning_rate: Annotated[float, Range(1e-6, 1)] = 0.003
     dropout: Annotated[float, Range(0, 0.95)] = 0.3  # of the query's summed vector
+    regularisation: Annotated[float, Range(0, 1e3)] = 0.0  # times the mean squared length of either side's sum
     epochs: Annotated[int, Range(1, 10_000)] | None = None  # None: stopped early, see `loop.fit`
     side_features: bool = True  # False: identities, history and context alone
 
     def fit(self, data: Dataset, run: Run) -> Fitted:
         """Raises FitError on NaN in features or in training, the deadline, or fewer than two products sold."""
-        from recsys.models.torch.loop import fit
+        from recsys.models.torch.loop import fit, usual_dimension
 
-        return fit(self._form(), data, run, self.epochs)
+        usual = usual_dimension(len(data.events.product))
+        form = self._form(usual if self.dimension is None else self.dimension)
+        return fit(form, data, run, self.epochs)
 
-    def _form(self) -> Form:
+    def _form(self, dimension: int) -> Form:
         return Form(
             family=self.family,
-            dimension=self.dimension,
+            dimension=dimension,
             history=self.query != "customer",
             customers=self.query != "history",
             context=True,
@@ -56,6 +59,7 @@ class FactorizationMachine:
             learning_rates=(self.learning_rate, self.learning_rate),
             linear=True,
             dropout=self.dropout,
+            regularisation=self.regularisation,
             loss=self.loss,
             random=self.negatives or NEGATIVES[self.loss],
         )

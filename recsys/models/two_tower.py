@@ -22,7 +22,7 @@ class TwoTower:
         {Part.EVENTS, Part.CUSTOMER_FEATURES, Part.PRODUCT_FEATURES, Part.VALIDATION}
     )
 
-    dimension: Annotated[int, Range(1, 2048)] = 128
+    dimension: Annotated[int, Range(1, 2048)] | None = None  # None: see `loop.usual_dimension`
     query: Query = "history"  # who asks: what they bought, their own identity, or both
     query_layers: tuple[Width, ...] = ()
     product_layers: tuple[Width, ...] = ()
@@ -35,14 +35,16 @@ class TwoTower:
 
     def fit(self, data: Dataset, run: Run) -> Fitted:
         """Raises FitError on NaN in features or in training, the deadline, or fewer than two products sold."""
-        from recsys.models.torch.loop import fit
+        from recsys.models.torch.loop import fit, usual_dimension
 
-        return fit(self._form(), data, run, self.epochs)
+        usual = usual_dimension(len(data.events.product))
+        form = self._form(usual if self.dimension is None else self.dimension)
+        return fit(form, data, run, self.epochs)
 
-    def _form(self) -> Form:
+    def _form(self, dimension: int) -> Form:
         return Form(
             family=self.family,
-            dimension=self.dimension,
+            dimension=dimension,
             history=self.query != "customer",
             customers=self.query != "history",
             context=False,

@@ -184,6 +184,12 @@ def test_warm_start_carries_rows_by_id() -> None:
     assert warm["losses"][0] < 0.95 * cold
 
 
+def test_regularisation_shortens_vectors() -> None:
+    data = planted.groups(120)
+    free, held = (machine(regularisation=r, dropout=0).fit(data, Run()).scorer for r in (0.0, 3.0))
+    assert np.linalg.norm(held.vectors) < 0.8 * np.linalg.norm(free.vectors)
+
+
 def test_same_seed_same_bytes() -> None:
     data = full_world()
     same = [scorer_bytes(machine(epochs=2).fit(data, Run(seed=s)).scorer) for s in (1, 1, 2)]

@@ -180,6 +180,11 @@ def test_without_validation_the_number_of_epochs_is_fixed() -> None:
     assert report["n_iterations"] == loop.usual_epochs(len(planted.groups(60).events.product))
 
 
+def test_the_dimension_follows_the_number_of_purchases() -> None:
+    assert [loop.usual_dimension(n) for n in (10, 499_999, 500_000, 10_000_000)] == [64, 64, 128, 128]
+    assert tower(dimension=None, epochs=1).fit(planted.groups(60), Run()).report["dimension"] == 64
+
+
 def test_rank_gain_by_hand() -> None:
     data = worlds.dataset([[0, 1, 2], [3, 4]], 6)
     split = validation_split(data, 0.4)
@@ -211,11 +216,17 @@ def test_warm_start_carries_rows_by_id() -> None:
     assert shorter.state["epochs"][0] == 9, "a chain of warm starts does not shrink"
 
 
-def test_a_later_state_or_another_dimension_is_not_used() -> None:
+def test_a_later_state_or_one_of_another_form_means_a_cold_start() -> None:
     data = planted.groups(60)
     later = tower(epochs=1).fit(dataclasses.replace(data, as_of=data.as_of + 1), Run()).state
-    wide = tower(epochs=1, dimension=9).fit(data, Run()).state
-    for state in (later, wide):
+    wide, joined_, deep = (
+        tower(epochs=1, **other).fit(data, Run()).state
+        for other in ({"dimension": 9}, {"join": "inner"}, {"query_layers": [4]})
+    )
+    same = tower(epochs=1).fit(data, Run()).state
+    assert tower(epochs=1).fit(data, Run(start=same)).report["warm_start"]
+    broken = {name: value for name, value in same.items() if name != "products_rows"}
+    for state in (later, wide, joined_, deep, broken):
         assert not tower(epochs=1).fit(data, Run(start=state)).report["warm_start"]
 
 

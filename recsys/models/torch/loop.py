@@ -8,17 +8,18 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from recsys.contract import Dataset, Fitted, Run, Split
+from recsys.contract import Dataset, Fitted, Run, Split, State
 from recsys.errors import FitError
 from recsys.models.guard import check_deadline
 from recsys.models.torch.folding import fold
 from recsys.models.torch.network import Form, Network
 from recsys.models.torch.purchases import shuffle
-from recsys.models.torch.training import Training, fits, network, state_of, training
+from recsys.models.torch.training import Training, network, state_of, training, usable_start
 from recsys.scorers.factors import FactorScorer
 
 TARGETS = (64, 1024)  # of a batch: a 256th of the purchases, within these
-MOST_EPOCHS, PATIENCE = 40, 2
+MOST_EPOCHS = 40
+ENOUGH = 1.005  # an epoch that gains less than half a percent is the last: averages make the curve smooth
 SNAPSHOTS = 16  # of an epoch, or that many batches: what an average spans
 JUDGED = 2000  # validation queries
 
@@ -29,23 +30,36 @@ def fit(form: Form, data: Dataset, run: Run, epochs: int | None) -> Fitted:
     Without `epochs` their number is what validated best (see `usual_epochs` where the run brings no validation); from
     last night's rows, which know the validation days, a third of last night's number.
     """
+    start = usable_start(run.start, form, data.as_of)
     with torch_at_work() as device:
-        warm = fits(run.start, form, data.as_of)
         curve: list[float] = []
-        if epochs is None and not warm and run.validation is not None:
+        if epochs is None and start is not None:
+            epochs = max(1, round(int(start["epochs"][0]) / 3))
+        elif epochs is None and run.validation is not None:
             epochs, curve = best_epochs(form, run.validation, run, device)
-        if epochs is None:
-            epochs = max(1, round(int(run.start["epochs"][0]) / 3)) if warm and run.start else None
         given, losses = training(data, form), list[float]()
         epochs = epochs or usual_epochs(len(given.purchases))
-        passes = _epochs(given, run, device, warm)
+        passes = _epochs(given, run, device, start)
         for step in range(epochs):
             trained, loss = next(passes)
             losses.append(loss)
             run.log(len(curve) + step, loss=loss)
-        kept = int(run.start["epochs"][0]) if warm and run.start else epochs
-        report = {"n_iterations": epochs, "losses": losses, "validation": curve, "warm_start": warm, "device": device}
-        return Fitted(fold(data, given, trained), state_of(given, trained, data.as_of, kept), report)
+        scorer = fold(data, given, trained)
+    report = {
+        "n_iterations": epochs,
+        "losses": losses,
+        "validation": curve,
+        "warm_start": start is not None,
+        "device": device,
+        "dimension": form.dimension,
+    }
+    whole = epochs if start is None else int(start["epochs"][0])  # a chain of warm starts must not shrink
+    return Fitted(scorer, state_of(given, trained, data.as_of, whole), report)
+
+
+def usual_dimension(purchases: int) -> int:
+    """64 below half a million purchases, 128 from there: more has more to tell and more to pay for."""
+    return 64 if purchases < 500_000 else 128
 
 
 def usual_epochs(purchases: int) -> int:
@@ -56,18 +70,18 @@ def usual_epochs(purchases: int) -> int:
 def best_epochs(form: Form, split: Split, run: Run, device: str) -> tuple[int, list[float]]:
     """The number of epochs after which the held-out purchases rank best, and the curve."""
     given, curve = training(split.train, form), list[float]()
-    for epoch, (trained, loss) in enumerate(_epochs(given, run, device, warm=False)):
+    for epoch, (trained, loss) in enumerate(_epochs(given, run, device, None)):
         curve.append(rank_gain(fold(split.train, given, trained), split, run.seed))
         run.log(epoch, loss=loss, validation_gain=curve[-1])
-        if epoch - int(np.argmax(curve)) >= PATIENCE or epoch + 1 == MOST_EPOCHS:
+        if epoch + 1 == MOST_EPOCHS or (epoch and curve[-1] < ENOUGH * max(curve[:-1])):
             break
     return int(np.argmax(curve)) + 1, curve
 
 
-def _epochs(given: Training, run: Run, device: str, warm: bool) -> Iterator[tuple[Network, float]]:
+def _epochs(given: Training, run: Run, device: str, start: State | None) -> Iterator[tuple[Network, float]]:
     """Train without end; yields the network and the mean loss after each epoch."""
     rng = np.random.default_rng(run.seed)
-    trained = network(given, run.start if warm else None, rng, device)
+    trained = network(given, start, rng, device)
     snapshots = epoch = 0
     while True:
         visits, losses = shuffle(given.purchases, rng), list[float]()

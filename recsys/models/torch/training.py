@@ -11,6 +11,7 @@ from scipy import sparse
 
 from recsys.contract import EMPTY, F32, Dataset, Features, Flags, Rows, State, Texts
 from recsys.errors import FitError
+from recsys.models.guard import usable
 from recsys.models.torch.fields import Fields, Side, beside, categories, constant, feature_fields, identities
 from recsys.models.torch.layers import fresh_layers, parameters
 from recsys.models.torch.network import Batch, Form, Network, slots
@@ -150,7 +151,11 @@ def table_names(given: Training) -> Mapping[str, Texts]:
 
 def state_of(given: Training, trained: Network, as_of: int, epochs: int) -> State:
     """Averages by name, for tomorrow's warm start."""
-    state: State = {"as_of": np.array([as_of], dtype=np.int64), "epochs": np.array([epochs], dtype=np.int64)}
+    state: State = {
+        "as_of": np.array([as_of], dtype=np.int64),
+        "epochs": np.array([epochs], dtype=np.int64),
+        "form": np.array(_signature(given.form), dtype=object),
+    }
     for name, texts in table_names(given).items():
         table = trained.product if name == "products" else trained.query[name]
         state[f"{name}_names"], state[f"{name}_rows"] = texts, table.average.cpu().numpy()
@@ -159,11 +164,18 @@ def state_of(given: Training, trained: Network, as_of: int, epochs: int) -> Stat
     return state
 
 
-def fits(start: State | None, form: Form, as_of: int) -> bool:
-    """Whether last night's state is of this form and not later than the data."""
-    if start is None or int(start["as_of"][0]) > as_of:
-        return False
-    return bool(start["products_rows"].shape[1] == form.dimension + form.linear)
+def usable_start(start: State | None, form: Form, as_of: int) -> State | None:
+    """Last night's state if it is of this form and knows nothing later than `as_of`, else None: a cold start."""
+    start = usable(
+        start, as_of, "form", "epochs", *(f"{t}_{k}" for t in ("about", "products") for k in ("names", "rows"))
+    )
+    return start if start is not None and list(start["form"]) == _signature(form) else None
+
+
+def _signature(form: Form) -> list[str]:
+    """What two nights must share for one to start from the other's rows."""
+    shape = (form.dimension, form.history, form.customers, form.linear, form.query_layers, form.product_layers)
+    return [form.family, form.join, *map(str, shape)]
 
 
 def _restore(values: dict[str, F32], weights: list[Any], names: Mapping[str, Texts], start: State) -> None:
@@ -173,8 +185,6 @@ def _restore(values: dict[str, F32], weights: list[Any], names: Mapping[str, Tex
         if f"{name}_rows" in start:
             carry(fresh, names[name], start[f"{name}_rows"], start[f"{name}_names"])
     for side, some in zip(("query", "product"), weights, strict=True):
-        old = [start.get(f"{side}_layer_{at}") for at in range(len(some))]
-        if all(o is not None and o.shape == tuple(w.shape) for o, w in zip(old, some, strict=True)):
+        for at, weight in enumerate(some):
             with torch.no_grad():
-                for weight, values_ in zip(some, old, strict=True):
-                    weight.copy_(torch.from_numpy(np.asarray(values_)))
+                weight.copy_(torch.from_numpy(start[f"{side}_layer_{at}"]))
