@@ -19,7 +19,7 @@ import numpy as np
 from scipy import optimize
 
 from recsys.assortment import envelope, mnl, search
-from recsys.assortment.envelope import Block, Bound, Grid
+from recsys.assortment.envelope import Blocks, Bounds, Grid
 from recsys.assortment.instance import Instance, single, value
 from recsys.assortment.region import Region, matrix
 from recsys.contract import F64, I32, Flags
@@ -28,9 +28,9 @@ ROOT_ROUNDS = 1500
 NODE_ROUNDS = 60
 PATIENCE = 20  # rounds without progress before the target is brought nearer
 STRAY = 20.0  # targets a bound may lie above the best one before the steps turn back to it
-SETTLED = 0.01  # of the gap: the prizes are left alone when less is within reach
+SETTLED = 0.1  # of the gap: the prizes are left alone when less is within reach
 SPLIT = 0.05  # of the gap, shared by the blocks: a range is cut when its bound may be this much too high
-DIVIDED = 0.25
+NARROW = 1.3  # high / low of a range of u that is not cut while the blocks divide a product
 DROP_EVERY = 10
 CLIMB_EVERY = 40
 
@@ -42,7 +42,7 @@ class Node:
     rows: I32  # [m] products that may be carried
     forced: Flags  # [n]
     prize: F64  # [blocks, m], adds up to 0 over the blocks
-    grids: tuple[Grid, ...]
+    grid: Grid | None  # None: every range
     bound: float = np.inf
 
 
@@ -132,9 +132,7 @@ def _root(instance: Instance, region: Region, carried: Flags) -> Node:
     prize = gain.mean(axis=0) - gain
     if region.rows:  # the block of the rules starts without prizes
         prize = np.vstack([prize, np.zeros(len(rows))])
-    node = Node(rows, region.forced, prize, ())
-    alone = _single_bound(instance, region)
-    return dataclasses.replace(node, grids=tuple(map(envelope.grid_of, _blocks(instance, region, node))), bound=alone)
+    return Node(rows, region.forced, prize, None, _single_bound(instance, region))
 
 
 def _single_bound(instance: Instance, region: Region) -> float:
@@ -151,59 +149,53 @@ def _outside(instance: Instance) -> F64:
     return np.maximum(instance.outside, np.where(np.isfinite(some), 1e-9 * some, 1.0))
 
 
-def _blocks(instance: Instance, region: Region, node: Node) -> list[Block]:
+def _blocks(instance: Instance, region: Region, node: Node) -> Blocks:
     shift = max(0.0, -float(instance.revenue[node.rows].min(initial=0.0)))
-    v, forced = instance.preference[:, node.rows], node.forced[node.rows]
+    v = instance.preference[:, node.rows]
     money = instance.weight[:, None] * v * (instance.revenue[node.rows] + shift)
     cap = min(region.cap, len(node.rows))
-    parts = zip(v, _outside(instance), money, instance.weight, strict=True)
-    return [Block(v_k, float(v0), money_k, float(w) * shift, forced, cap) for v_k, v0, money_k, w in parts]
+    return Blocks(v, _outside(instance), money, instance.weight * shift, node.forced[node.rows], cap)
 
 
 def _settle(instance: Instance, region: Region, node: Node, best: Best, limits: tuple[int, float]) -> tuple[Node, F64]:
     """The node with its best bound and what is left of it, and each product's average part in the blocks' sets."""
     rounds, end = limits
     blocks, descent = _blocks(instance, region, node), Descent(node.prize, node.prize)
-    middle = np.zeros(len(node.rows))
+    grid = envelope.grid_of(blocks) if node.grid is None else node.grid
+    types, middle = len(blocks.v), np.zeros(len(node.rows))
     for step in range(rounds):
-        found = [envelope.bound(*triple) for triple in zip(blocks, node.grids, descent.prize, strict=False)]
+        found = envelope.bounds(blocks, grid, descent.prize[:types])
         rules, part = _best_of_rules(region, node, descent.prize)
-        money = sum(f.value for f in found) + rules
+        money = float(found.value.sum()) + rules
         descent.note(money, best.value)
         settled = descent.reach < SETTLED * (descent.bound - best.value)
         if descent.bound <= best.cutoff or time.monotonic() >= end or settled:
             break
-        node = _narrowed(node, blocks, found, descent.prize, (money - best.cutoff, money - best.value))
-        sets = np.array([f.mixture for f in found] + part)
+        grid = _narrowed(blocks, found, descent.prize[:types], (money - best.cutoff, money - best.value))
+        sets = np.vstack([found.mixture, *part])
         middle = sets.mean(axis=0) if step == 0 else 0.9 * middle + 0.1 * sets.mean(axis=0)
         if step % CLIMB_EVERY == CLIMB_EVERY // 2:
             _climb(instance, region, node, middle, best)
         descent.move(sets - sets.mean(axis=0), money)
         if step % DROP_EVERY == DROP_EVERY - 1:
-            possible = _possible(region, node, blocks, descent.prize, best.cutoff)
+            ceiling = envelope.ceilings(blocks, grid, descent.prize[:types]).sum(axis=0)
+            ceiling += _best_of_rules(region, node, descent.prize)[0]
+            possible = (ceiling >= best.cutoff) | node.forced[node.rows]
             if possible.mean() < 0.9 and possible.any():
                 node = dataclasses.replace(node, rows=node.rows[possible])
                 blocks, middle = _blocks(instance, region, node), middle[possible]
                 descent.take(possible)
-    return dataclasses.replace(node, prize=descent.kept, bound=min(descent.bound, node.bound)), middle
+    bound = min(descent.bound, node.bound)
+    return dataclasses.replace(node, prize=descent.kept, grid=grid, bound=bound), middle
 
 
-def _narrowed(node: Node, blocks: list[Block], found: list[Bound], prize: F64, over: tuple[float, float]) -> Node:
-    """Ranges of u that cannot beat the cutoff dropped, the range at the maximum cut in two; `over` = the bound's
+def _narrowed(blocks: Blocks, found: Bounds, prize: F64, over: tuple[float, float]) -> Grid:
+    """Ranges of u that cannot beat the cutoff dropped, the ranges at the maxima cut in two; `over` = the bound's
     excess over the cutoff and over the best value."""
-    grids = []
-    for block, f, row in zip(blocks, found, prize, strict=False):
-        grid = envelope.split(block, f, row, SPLIT * over[1] / len(blocks))
-        possible = f.reached >= f.value - over[0]
-        fresh = np.ones(len(grid.low) - len(possible), dtype=np.bool_)
-        grids.append(envelope.keep(grid, np.concatenate([possible, fresh])))
-    return dataclasses.replace(node, grids=tuple(grids))
-
-
-def _possible(region: Region, node: Node, blocks: list[Block], prize: F64, cutoff: float) -> Flags:
-    """bool[m]: products some set above the cutoff may carry."""
-    ceiling = sum(envelope.ceilings(*triple) for triple in zip(blocks, node.grids, prize, strict=False))
-    return np.asarray((ceiling + _best_of_rules(region, node, prize)[0] >= cutoff) | node.forced[node.rows])
+    grid = envelope.split(blocks, found, prize, SPLIT * over[1] / len(blocks.v))
+    possible = np.ones(len(grid.of), dtype=np.bool_)
+    possible[: len(found.reached)] = found.reached >= found.value[found.grid.of] - over[0]
+    return grid.take(possible)
 
 
 def _best_of_rules(region: Region, node: Node, prize: F64) -> tuple[float, list[F64]]:
@@ -237,36 +229,38 @@ def _climb(instance: Instance, region: Region, node: Node, middle: F64, best: Be
 def _branch(instance: Instance, region: Region, node: Node, middle: F64) -> list[Node]:
     """Two nodes that share the sets of this one: the range of one u_k cut, or one product in and out.
 
-    Cut is the type whose bound lies furthest above its money at the blocks' average set; where every type is close
-    to it, only the product most divided between the blocks is left to decide.
+    Cut is the range of the type whose bound lies furthest above its money at the blocks' average set; once all
+    ranges are narrow, the product most divided between the blocks.
     """
-    blocks = _blocks(instance, region, node)
-    u = np.array([b.outside + b.v @ middle for b in blocks])
-    bounds = np.array([envelope.bound(*t).value for t in zip(blocks, node.grids, node.prize, strict=False)])
-    money = np.array([b.money @ middle / x + b.shift * (b.outside / x - 1) for b, x in zip(blocks, u, strict=True)])
-    loose = bounds - node.prize[: len(blocks)] @ middle - money
-    ranges = np.array([[grid.low.min(), grid.high.max()] for grid in node.grids])
-    wide = ranges[:, 1] > ranges[:, 0] * (1 + 1e-6)
+    assert node.grid is not None
+    blocks, grid = _blocks(instance, region, node), node.grid
+    types, u = len(blocks.v), blocks.outside + blocks.v @ middle
+    found = envelope.bounds(blocks, grid, node.prize[:types])
+    money = blocks.money @ middle / u + blocks.shift * (blocks.outside / u - 1)
+    loose = found.value - node.prize[:types] @ middle - money
+    low, high = np.full(types, np.inf), np.zeros(types)
+    np.minimum.at(low, grid.of, grid.low)
+    np.maximum.at(high, grid.of, grid.high)
+    wide = high > low * NARROW
     k = int(np.where(wide, loose, -np.inf).argmax())
     divided = np.where(node.forced[node.rows], 0.0, np.minimum(middle, 1 - middle))
     j = int(divided.argmax())
-    if wide[k] and divided[j] < DIVIDED:
-        return _cut_range(node, k, float(np.clip(u[k], *_inner(ranges[k]))))
-    return _cut_product(node, j) if divided[j] > 0 else []
+    if wide[k] or divided[j] == 0:
+        return _cut_range(node, k, float(np.clip(u[k], *_inner(low[k], high[k]))))
+    return _cut_product(node, j)
 
 
-def _inner(ends: F64) -> tuple[float, float]:
+def _inner(low: float, high: float) -> tuple[float, float]:
     """The middle six tenths of a range, on the log scale."""
-    low, high = np.log(ends)
-    return float(np.exp(low + 0.2 * (high - low))), float(np.exp(high - 0.2 * (high - low)))
+    return low**0.8 * high**0.2, low**0.2 * high**0.8
 
 
 def _cut_range(node: Node, k: int, at: float) -> list[Node]:
-    grid, children = node.grids[k], []
-    for low, high in ((grid.low, np.minimum(grid.high, at)), (np.maximum(grid.low, at), grid.high)):
-        part = envelope.keep(dataclasses.replace(grid, low=low, high=high), low < high)
-        children.append(dataclasses.replace(node, grids=(*node.grids[:k], part, *node.grids[k + 1 :])))
-    return children
+    assert node.grid is not None
+    grid, mine = node.grid, node.grid.of == k
+    low, high = np.where(mine, np.maximum(grid.low, at), grid.low), np.where(mine, np.minimum(grid.high, at), grid.high)
+    parts = (dataclasses.replace(grid, high=high), dataclasses.replace(grid, low=low))
+    return [dataclasses.replace(node, grid=part.take(part.low < part.high)) for part in parts]
 
 
 def _cut_product(node: Node, j: int) -> list[Node]:
