@@ -41,6 +41,7 @@ CASES: dict[str, Case] = {
         iterates=True,
         warm=True,
         reads_history=True,
+        most_settings=9,  # three losses, one of them with a number of negatives, and two ways to hold it back
     ),
     "two_tower": Case(
         {"dimension": 8, "epochs": 60, "learning_rates": (0.03, 0.03)},
