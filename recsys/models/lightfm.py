@@ -19,6 +19,8 @@ from recsys.scorers.tower import Tower
 Loss = Literal["logistic", "bpr", "warp", "warp-kos"]
 ARRAYS = tuple(f"{part}{kind}" for part in ("embedding", "bias") for kind in ("", "_gradients", "_momentum"))
 STATE = tuple(f"{side}_{array}" for side in ("customer", "product") for array in ARRAYS)
+# Decay per update. The logistic loss makes many updates per purchase, and any decay takes it back to popularity.
+REGULARISATION: dict[str, float] = {"logistic": 0.0, "bpr": 1e-5, "warp": 1e-5, "warp-kos": 1e-5}
 DEFAULT_SAMPLES: dict[str, int] = {"logistic": 4, "bpr": 1, "warp": 30, "warp-kos": 30}
 
 
@@ -31,9 +33,9 @@ class Lightfm:
 
     loss: Loss = "warp"
     dimension: Annotated[int, Range(1, 2048)] = 64
-    epochs: Annotated[int, Range(1, 10_000)] = 15
+    epochs: Annotated[int, Range(1, 10_000)] = 20
     learning_rate: Annotated[float, Range(1e-6, 10)] | None = 0.05  # of adagrad; None: adadelta, which sets its own
-    regularisation: Annotated[float, Range(0, 1)] = 0.0
+    regularisation: Annotated[float, Range(0, 1)] | None = None  # None: see REGULARISATION
     samples: Annotated[int, Range(1, 1000)] | None = None  # logistic: negatives per purchase; WARP, k-OS: tries
     side_features: bool = True  # False: identities alone
     threads: Annotated[int, Range(1, 256)] = 1  # more than 1 (Hogwild) is faster and never the same twice
@@ -60,13 +62,14 @@ class Lightfm:
 
         # The library takes the logarithm of products / tries, so it must not try more often than there are products.
         tries = max(1, min(self.samples or DEFAULT_SAMPLES[self.loss], len(given.sold) - 1))
+        decay = REGULARISATION[self.loss] if self.regularisation is None else self.regularisation
         model = LightFM(
             no_components=self.dimension,
             learning_schedule="adadelta" if self.learning_rate is None else "adagrad",
             loss=self.loss,
             learning_rate=self.learning_rate or 0.05,
-            item_alpha=self.regularisation,
-            user_alpha=self.regularisation,
+            item_alpha=decay,
+            user_alpha=decay,
             max_sampled=tries,
             random_state=seed,
         )
