@@ -64,14 +64,18 @@ def nightly_retraining() -> None:
     names = contenders(night)
     evidence = step("judge", night)
     backtests = collect.override(task_id="backtests")(names, backtest.partial(night=night).expand(contender=names))
-    decision = step("decide", night, backtests, evidence)
+    trial = step("experiments", night)
+    decision = step("decide", night, backtests, evidence, trial)
     able = step("eligible", backtests, decision)
     fits = collect.override(task_id="fits")(able, fit.partial(night=night).expand(contender=able))
     blended = step("blend", night, backtests, fits)
-    publication = step("publish", night, decision, fits)
+    markets = step("demand", night, backtests, fits)
+    assortment = step("assort", night, decision, fits)
+    publication = step("publish", night, decision, fits, assortment, trial)
     announce(publication)
-    registration = step("register", night, backtests, decision, publication)
-    step("report", night, backtests, decision, publication, registration)
+    facts = {"demand": markets, "assortment": assortment, "experiments": trial}
+    registration = step("register", night, backtests, decision, publication, facts)
+    step("report", night, backtests, decision, publication, {**facts, "registration": registration})
     blended >> publication
 
 

@@ -154,7 +154,12 @@ def backtest(night: Night, contender: str) -> Json:
     return {**small(record), **once(lake, f"{place}/record.json", make)}
 
 
-def decide(night: Night, backtests: Sequence[Json], evidence: Json) -> Json:
+def experiments(night: Night) -> Json:
+    """What was shown to visitors and what came of it: running tests, off-policy estimates, tomorrow's traffic."""
+    return {"status": "none", "reason": "No exposures were handed over."}
+
+
+def decide(night: Night, backtests: Sequence[Json], evidence: Json, trial: Json | None = None) -> Json:
     """Apply the champion rule; the decision and its leaderboard are stored with the night.
 
     A night that was published keeps its decision; one that was not decides on what is published now.
@@ -209,7 +214,19 @@ def blend(night: Night, backtests: Sequence[Json], fits: Sequence[Json]) -> Json
     return {name: weights for name, weights in joined.items() if weights}
 
 
-def publish(night: Night, decision: Json, fits: Sequence[Json]) -> Json:
+def demand(night: Night, backtests: Sequence[Json], fits: Sequence[Json]) -> Json:
+    """Market-choice and price-response tracks, elasticities, diversion, health cards: where markets are described."""
+    return {"status": "none", "reason": "recsys.toml has no [markets]."}
+
+
+def assort(night: Night, decision: Json, fits: Sequence[Json]) -> Json:
+    """Which products each segment should carry: a table of keep, add and drop for the generation."""
+    return {"status": "none", "reason": "No assortment was planned."}
+
+
+def publish(
+    night: Night, decision: Json, fits: Sequence[Json], assortment: Json | None = None, trial: Json | None = None
+) -> Json:
     """Commit a new generation with the champion's fresh scorer; a night before CURRENT's changes nothing.
 
     Where the champion's fit failed its last stored scorer is published with today's offers, its age in the manifest.
@@ -253,23 +270,32 @@ def _close(lake: Lake, night: Night, decision: Json, fits: Mapping[str, Json]) -
     return lake.put_json(f"{folder(night)}/closed-{key_of(summary)}.json", summary).path
 
 
-def register(night: Night, backtests: Sequence[Json], decision: Json, published: Json) -> Json:
+def register(
+    night: Night,
+    backtests: Sequence[Json],
+    decision: Json,
+    published: Json,
+    facts: Mapping[str, Json] | None = None,
+) -> Json:
     """Mirror the night in MLflow; the night is published whether or not MLflow answers."""
     from recsys import tracking
 
     settings, lake = _open(night)
-    return tracking.mirror(settings, lake, night, backtests, decision, published)
+    return tracking.mirror(settings, lake, night, backtests, decision, published, facts)
 
 
 def report(
-    night: Night, backtests: Sequence[Json], decision: Json, published: Json, registration: Json | None = None
+    night: Night,
+    backtests: Sequence[Json],
+    decision: Json,
+    published: Json,
+    facts: Mapping[str, Json] | None = None,
 ) -> Json:
-    """The page a person reads."""
-    from recsys.report.page import write
+    """The page a person reads. facts: what the optional tasks left, by task (`demand`, `assortment`, ...)."""
+    from recsys.report.page import Page, write
 
     settings, lake = _open(night)
-    path = write(settings, lake, night, backtests, decision, published)
-    return {"page": path}
+    return {"page": write(Page(settings, lake, night, backtests, decision, published, facts or {}))}
 
 
 def run_night(params: Mapping[str, Any], tell: Any = None) -> Json:
@@ -283,15 +309,22 @@ def run_night(params: Mapping[str, Any], tell: Any = None) -> Json:
     evidence = judge(night)
     say("judge", evidence.get("reason", f"{len(evidence.get('nights', []))} nights of evidence"))
     backtests = [_told("backtest", backtest(night, name), say) for name in night["contenders"]]
-    decision = decide(night, backtests, evidence)
+    trial = experiments(night)
+    say("experiments", trial.get("reason", trial["status"]))
+    decision = decide(night, backtests, evidence, trial)
     say("decide", " ".join(decision["reasons"]))
     fits = [_told("fit", fit(night, name), say) for name in eligible(backtests, decision)]
     blend(night, backtests, fits)
-    published = publish(night, decision, fits)
+    markets = demand(night, backtests, fits)
+    say("demand", markets.get("reason", markets["status"]))
+    assortment = assort(night, decision, fits)
+    say("assort", assortment.get("reason", assortment["status"]))
+    published = publish(night, decision, fits, assortment, trial)
     say("publish", published["why"] if not published["generation"] else published["generation"])
-    registration = register(night, backtests, decision, published)
+    facts = {"demand": markets, "assortment": assortment, "experiments": trial}
+    registration = register(night, backtests, decision, published, facts)
     say("register", registration.get("note", "mirrored in MLflow"))
-    page = report(night, backtests, decision, published, registration)
+    page = report(night, backtests, decision, published, {**facts, "registration": registration})
     return {
         "night": night,
         "decision": decision,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +18,26 @@ TRACKS = {
     "repeats": ("With repeats", "ndcg", "NDCG@{}, whatever was bought"),
     "basket": ("Complete a basket", "hit", "hit@{}, one item shown, one hidden"),
 }
+SECTIONS: tuple[str, ...] = ()  # modules of report/sections, in the order they are read; each has build(page)
 
 
-def write(
-    settings: Settings, lake: Lake, night: Json, backtests: Sequence[Json], decision: Json, published: Json
-) -> str:
+@dataclass(frozen=True)
+class Page:
+    """What a section may read. facts: what the optional tasks of the night left, by task."""
+
+    settings: Settings
+    lake: Lake
+    night: Json
+    backtests: Sequence[Json]
+    decision: Json
+    published: Json
+    facts: Mapping[str, Json]
+
+
+def write(page: Page) -> str:
     """Render the page into the runtime folder; returns its path. Same night, same page."""
-    html = render(settings, night, decision, published, _quarantine(lake))
+    settings, night, published = page.settings, page.night, page.published
+    html = render(page)
     folder = settings.runtime_folder / "reports"
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / f"{night['as_of']}-{night['key'][:8]}.html"
@@ -32,22 +47,15 @@ def write(
     return str(file)
 
 
-def render(settings: Settings, night: Json, decision: Json, published: Json, quarantine: Sequence[Json]) -> str:
+def render(page: Page) -> str:
     """The page as text."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
-
-    templates = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=select_autoescape(default=True),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    settings, night, decision, published = page.settings, page.night, page.decision, page.published
+    templates = environment()
     k = settings.contest.at[0]
     templates.filters |= {"interval": interval, "shown": lambda row: shown(row, settings.contest.track, k)}
     board = decision["leaderboard"]
     rows = [row for row in board if row["status"] == "ok"]
-    return templates.get_template("page.html").render(
+    html: str = templates.get_template("page.html").render(
         shop=settings.shop.name,
         night=night,
         decision=decision,
@@ -56,8 +64,29 @@ def render(settings: Settings, night: Json, decision: Json, published: Json, qua
         lost=[row for row in board if row["status"] != "ok"],
         tracks={name: (title, f"{metric}_at_{k}", tip.format(k)) for name, (title, metric, tip) in TRACKS.items()},
         bars=leaderboard_bars(rows, settings.contest.track, settings.contest.primary, decision["champion"]),
-        quarantine=quarantine,
+        quarantine=_quarantine(page.lake),
         tests=decision["tests"],
+        sections=[html for name in SECTIONS if (html := section(name, page))],
+    )
+    return html
+
+
+def section(name: str, page: Page) -> str | None:
+    """HTML of one optional section; None where the night has nothing to say under that heading."""
+    built: str | None = import_module(f"recsys.report.sections.{name}").build(page)
+    return built
+
+
+def environment() -> Any:
+    """Jinja2 over this folder, everything escaped."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+
+    return Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=select_autoescape(default=True),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
 
 

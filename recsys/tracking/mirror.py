@@ -22,7 +22,13 @@ log = logging.getLogger(__name__)
 
 
 def mirror(
-    settings: Settings, lake: Lake, night: Json, backtests: Sequence[Json], decision: Json, published: Json
+    settings: Settings,
+    lake: Lake,
+    night: Json,
+    backtests: Sequence[Json],
+    decision: Json,
+    published: Json,
+    facts: Mapping[str, Json] | None = None,
 ) -> dict[str, Any]:
     """Runs, leaderboard and champion version of one night; never raises.
 
@@ -33,6 +39,7 @@ def mirror(
         "backtests": list(backtests),
         "decision": dict(decision),
         "published": dict(published),
+        "facts": dict(facts or {}),
     }
     done = _send(settings, lake, told)
     if done["status"] != "ok":

@@ -46,8 +46,23 @@ def backtest(night: dict[str, Any], contender: str) -> dict[str, Any]:
     return {"name": contender, "status": "ok"}
 
 
-def decide(night: dict[str, Any], records: list[dict[str, Any]], evidence: dict[str, Any]) -> dict[str, Any]:
-    _call("decide", night, records, evidence)
+def experiments(night: dict[str, Any]) -> dict[str, Any]:
+    _call("experiments", night)
+    return {"status": "none"}
+
+
+def demand(night: dict[str, Any], *others: Any) -> dict[str, Any]:
+    _call("demand", night, *others)
+    return {"status": "none"}
+
+
+def assort(night: dict[str, Any], *others: Any) -> dict[str, Any]:
+    _call("assort", night, *others)
+    return {"status": "none"}
+
+
+def decide(night: dict[str, Any], records: list[dict[str, Any]], *others: Any) -> dict[str, Any]:
+    _call("decide", night, records, *others)
     return {"champion": records[0]["name"], "action": "promote"}
 
 
@@ -66,8 +81,8 @@ def blend(night: dict[str, Any], backtests: list[dict[str, Any]], fits: list[dic
     return {}
 
 
-def publish(night: dict[str, Any], decision: dict[str, Any], fits: list[dict[str, Any]]) -> dict[str, Any]:
-    _call("publish", night, decision, fits)
+def publish(night: dict[str, Any], *others: Any) -> dict[str, Any]:
+    _call("publish", night, *others)
     return {"generation": 1, "current": True}
 
 

@@ -83,15 +83,18 @@ def test_the_walk(tmp_path: Path) -> None:
         "judge": ["prepare"],
         "backtest": ["contenders", "prepare"],
         "backtests": ["backtest", "contenders"],
-        "decide": ["backtests", "judge", "prepare"],
+        "experiments": ["prepare"],
+        "decide": ["backtests", "experiments", "judge", "prepare"],
         "eligible": ["backtests", "decide"],
         "fit": ["eligible", "prepare"],
         "fits": ["eligible", "fit"],
         "blend": ["backtests", "fits", "prepare"],
-        "publish": ["blend", "decide", "fits", "prepare"],
+        "demand": ["backtests", "fits", "prepare"],
+        "assort": ["decide", "fits", "prepare"],
+        "publish": ["assort", "blend", "decide", "experiments", "fits", "prepare"],
         "announce": ["publish"],
-        "register": ["backtests", "decide", "prepare", "publish"],
-        "report": ["backtests", "decide", "prepare", "publish", "register"],
+        "register": ["assort", "backtests", "decide", "demand", "experiments", "prepare", "publish"],
+        "report": ["assort", "backtests", "decide", "demand", "experiments", "prepare", "publish", "register"],
     }
 
 
