@@ -55,7 +55,7 @@ def render(page: Page) -> str:
     templates.filters |= {"interval": interval, "shown": lambda row: shown(row, settings.contest.track, k)}
     board = decision["leaderboard"]
     rows = [row for row in board if row["status"] == "ok"]
-    html: str = templates.get_template("page.html").render(
+    text: str = templates.get_template("page.html").render(
         shop=settings.shop.name,
         night=night,
         decision=decision,
@@ -68,7 +68,7 @@ def render(page: Page) -> str:
         tests=decision["tests"],
         sections=[html for name in SECTIONS if (html := section(name, page))],
     )
-    return html
+    return text
 
 
 def section(name: str, page: Page) -> str | None:
