@@ -1,24 +1,42 @@
-"""The nightly page: one self-contained HTML file a product owner reads in two minutes."""
+"""The nightly page: one self-contained HTML file a product owner reads in two minutes, an engineer in ten.
+
+The frame is page.html; what stands in it are the sections, modules of report/sections (how to write one: tables.py).
+"""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from recsys.config import Settings
 from recsys.data.lake import Lake
-from recsys.report.figures import leaderboard_bars
+from recsys.errors import RecsysError
+from recsys.report.tables import paragraph
 
 Json = Mapping[str, Any]
-TRACKS = {
-    "new": ("New products", "ndcg", "NDCG@{}, products the customer never bought"),
-    "repeats": ("With repeats", "ndcg", "NDCG@{}, whatever was bought"),
-    "basket": ("Complete a basket", "hit", "hit@{}, one item shown, one hidden"),
-}
-SECTIONS: tuple[str, ...] = ()  # modules of report/sections, in the order they are read; each has build(page)
+SECTIONS: tuple[
+    str, ...
+] = (  # modules of report/sections, in the order they are read; one that is not there is left out
+    "decision",
+    "leaderboard",
+    "segments",
+    "cost",
+    "money",
+    "demand",
+    "assortment",
+    "experiments",
+    "truth",
+    "sellers",
+    "changes",
+    "published",
+    "data",
+)
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -33,48 +51,68 @@ class Page:
     published: Json
     facts: Mapping[str, Json]
 
+    @property
+    def name(self) -> str:
+        """What the night's files are called."""
+        return f"{self.night['as_of']}-{self.night['key'][:8]}"
+
+    @property
+    def ranked(self) -> list[Json]:
+        """Leaderboard rows that came to an end, best first."""
+        return [row for row in self.decision["leaderboard"] if row["status"] == "ok"]
+
+
+@dataclass(frozen=True)
+class Section:
+    """One built section: where it is linked to, its heading, its HTML."""
+
+    name: str
+    title: str
+    html: str
+
 
 def write(page: Page) -> str:
     """Render the page into the runtime folder; returns its path. Same night, same page."""
-    settings, night, published = page.settings, page.night, page.published
     html = render(page)
-    folder = settings.runtime_folder / "reports"
+    folder = page.settings.runtime_folder / "reports"
     folder.mkdir(parents=True, exist_ok=True)
-    file = folder / f"{night['as_of']}-{night['key'][:8]}.html"
+    file = folder / f"{page.name}.html"
     file.write_text(html, encoding="utf-8")
-    if published["current"] or not (folder / "latest.html").exists():
+    if page.published["current"] or not (folder / "latest.html").exists():
         (folder / "latest.html").write_text(html, encoding="utf-8")
     return str(file)
 
 
 def render(page: Page) -> str:
     """The page as text."""
-    settings, night, decision, published = page.settings, page.night, page.decision, page.published
-    templates = environment()
-    k = settings.contest.at[0]
-    templates.filters |= {"interval": interval, "shown": lambda row: shown(row, settings.contest.track, k)}
-    board = decision["leaderboard"]
-    rows = [row for row in board if row["status"] == "ok"]
-    text: str = templates.get_template("page.html").render(
-        shop=settings.shop.name,
-        night=night,
-        decision=decision,
-        published=published,
-        rows=rows,
-        lost=[row for row in board if row["status"] != "ok"],
-        tracks={name: (title, f"{metric}_at_{k}", tip.format(k)) for name, (title, metric, tip) in TRACKS.items()},
-        bars=leaderboard_bars(rows, settings.contest.track, settings.contest.primary, decision["champion"]),
-        quarantine=_quarantine(page.lake),
-        tests=decision["tests"],
-        sections=[html for name in SECTIONS if (html := section(name, page))],
-    )
+    night, shop = page.night, page.settings.shop.name
+    sections = [built for name in SECTIONS if (built := section(name, page))]
+    return frame(f"{shop}: night of {night['as_of']}", sections, f"Contest {night['key'][:8]}, run {night['run']}.")
+
+
+def frame(title: str, sections: Sequence[Section], foot: str) -> str:
+    """Sections within the look that every page shares."""
+    text: str = environment().get_template("page.html").render(title=title, sections=sections, foot=foot)
     return text
 
 
-def section(name: str, page: Page) -> str | None:
-    """HTML of one optional section; None where the night has nothing to say under that heading."""
-    built: str | None = import_module(f"recsys.report.sections.{name}").build(page)
-    return built
+def section(name: str, page: Page) -> Section | None:
+    """One section; None where the night has nothing to say under that heading.
+
+    A section that fails says so in its place: the others are read all the same.
+    """
+    module = f"recsys.report.sections.{name}"
+    if find_spec(module) is None:
+        return None
+    code = import_module(module)
+    title = str(getattr(code, "TITLE", name.capitalize()))
+    try:
+        html = code.build(page)
+    except Exception as error:  # whatever a section's facts look like: the page is written
+        log.exception("The section %s of the report failed.", name)
+        why = str(error) if isinstance(error, RecsysError) else f"{type(error).__name__}, see the log"
+        html = paragraph(f"This section could not be built: {why}.", "soft")
+    return None if html is None else Section(name, title, str(html))
 
 
 def environment() -> Any:
@@ -88,22 +126,3 @@ def environment() -> Any:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-
-
-def interval(row: Json, track: str, metric: str) -> str:
-    """`0.0982 [0.0890, 0.1071]` or n/a."""
-    found = row["tracks"].get(track, {}).get("metrics", {}).get(metric)
-    if not found or found["mean"] is None:
-        return "n/a"
-    return f"{found['mean']:.4f} [{found['low']:.4f}, {found['high']:.4f}]"
-
-
-def shown(row: Json, track: str, k: int) -> str:
-    """Share of the catalogue in somebody's first k places, or n/a."""
-    share = row["tracks"].get(track, {}).get("whole", {}).get(f"coverage_at_{k}")
-    return "n/a" if share is None else f"{share:.1%}"
-
-
-def _quarantine(lake: Lake) -> list[Json]:
-    """What every ingested file brought, and what of it was kept apart, by reason."""
-    return [lake.read_json(path)["report"] for path in lake.paths("ingests")]

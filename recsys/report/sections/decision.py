@@ -1,0 +1,59 @@
+"""The decision in words, and the few numbers a product owner looks for first."""
+
+from __future__ import annotations
+
+from recsys.report.page import Json, Page
+from recsys.report.tables import count, interval, join, paragraph, tiles
+
+TITLE = "The decision"
+ACTIONS = {"first": "first champion", "promote": "promoted tonight", "keep": "kept", "none": "no change"}
+
+
+def build(page: Page) -> str | None:
+    """Reasons, note, tiles and the power of tonight's test."""
+    decision, night = page.decision, page.night
+    reasons = [paragraph(reason, "lead") for reason in decision["reasons"]]
+    note = paragraph(f"Note: {night['note']}.", "soft") if night.get("note") else None
+    return join(*reasons, note, _tiles(page), _power(decision), _unmirrored(page))
+
+
+def _tiles(page: Page) -> str:
+    decision, sizes = page.decision, page.night["sizes"]
+    champion = decision["champion"] or "none"
+    served = page.published.get("generation") or "nothing new"
+    items: list[tuple[str, object]] = [
+        (f"Champion, {ACTIONS.get(decision['action'], decision['action'])}", champion),
+        ("Served as", served),
+        ("Customers", count(sizes["customers"])),
+        ("Products", count(sizes["products"])),
+        ("Orders", count(sizes["orders"])),
+    ]
+    found = _measured(page)
+    return tiles([*items[:2], (_metric(page), found), *items[2:]] if found else items)
+
+
+def _metric(page: Page) -> str:
+    contest = page.settings.contest
+    return f"{contest.primary.replace('_at_', '@').upper()} [{contest.level:.0%}]"
+
+
+def _measured(page: Page) -> str | None:
+    contest = page.settings.contest
+    for row in page.ranked:
+        if row["name"] == page.decision["champion"]:
+            found = row["tracks"].get(contest.track, {}).get("metrics", {}).get(contest.primary)
+            return interval(found["mean"], found["low"], found["high"], 3) if found else None
+    return None
+
+
+def _power(decision: Json) -> str | None:
+    chances = (decision.get("power") or {}).get("chance")
+    if not chances:
+        return None
+    told = ", ".join(f"{lift} with a chance of {chance:.0%}" for lift, chance in chances.items())
+    return paragraph(f"Tonight's test would have promoted a contender that is truly better by {told}.", "soft")
+
+
+def _unmirrored(page: Page) -> str | None:
+    told = page.facts.get("registration", {})
+    return paragraph(told["note"], "soft") if told.get("status") == "spooled" else None
