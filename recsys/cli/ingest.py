@@ -51,7 +51,7 @@ def ingest(
 
 def check(
     file: Annotated[Path, typer.Argument(help="CSV, gzipped CSV or Parquet.")],
-    table: Annotated[str, typer.Option(help="orders, products or customers.")] = "orders",
+    table: Annotated[str, typer.Option(help="orders, products, customers or exposures.")] = "orders",
     config: Annotated[Path | None, typer.Option(help="recsys.toml with the column names of this table.")] = None,
 ) -> None:
     """Say what of a file would be accepted, what quarantined and why; nothing is written."""
@@ -87,7 +87,8 @@ def summary(report: Report) -> str:
     if report.first_day is not None and report.last_day is not None:
         kinds = ", ".join(f"{n:,} {kind}" for kind, n in report.kinds.items())
         days = f"{day_name(report.first_day)} to {day_name(report.last_day)}"
-        lines.append(f"  {days}: {kinds}; {report.guests:,} lines of guests, {report.late:,} late")
+        guests = f"; {report.guests:,} lines of guests, {report.late:,} late" if kinds else ""
+        lines.append(f"  {days}: {kinds or report.table}{guests}")
     for reason, n in report.quarantined.items():
         lines.append(f"  quarantined {n:,} {reason}")
     for warning, n in report.warnings.items():

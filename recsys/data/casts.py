@@ -40,6 +40,9 @@ def cast(field: Field, reading: Reading) -> Cast:
         "time": lambda: _time(field.name, text, reading, field.required),
         "flag": lambda: _flag(text),
         "currency": lambda: _currency(text, reading.shop.currency),
+        "position": lambda: _position(text, field, reading),
+        "propensity": lambda: _within(text, "propensity", reading, 1.0, above_zero=True),
+        "outcome": lambda: _within(text, "outcome", reading, float("inf"), above_zero=False),
     }[field.kind]()
     return Cast(made.value.alias(field.name), made.reason.alias(f"{field.name}:reason"))
 
@@ -94,6 +97,23 @@ def _price(text: pl.Expr, decimal: str, required: bool) -> Cast:
     missing = word | empty | (fits & ~value.is_finite())
     cases = ((missing, "price_nonfinite"), (~fits & (text != ""), "number_format"), (value < 0, "price<0"))
     return Cast(value, _first(*cases))
+
+
+def _position(text: pl.Expr, field: Field, reading: Reading) -> Cast:
+    """A whole number from 1 on; empty is the default."""
+    import polars as pl
+
+    written = pl.when(text == "").then(pl.lit(field.default or "")).otherwise(text)
+    value, fits = _number(written, reading.source.decimal)
+    bad = ~fits | value.is_null() | (value < 1) | (value > 2**31 - 1) | (value != value.floor())
+    return Cast(pl.when(~bad).then(value).cast(pl.Int32), _first((bad, "position")))
+
+
+def _within(text: pl.Expr, reason: str, reading: Reading, most: float, *, above_zero: bool) -> Cast:
+    """A finite number from 0 (or above it) up to `most`."""
+    value, fits = _number(text, reading.source.decimal)
+    low = value <= 0 if above_zero else value < 0
+    return Cast(value, _first((~fits | value.is_null() | ~value.is_finite() | low | (value > most), reason)))
 
 
 def _flag(text: pl.Expr) -> Cast:

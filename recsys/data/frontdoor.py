@@ -71,7 +71,7 @@ class Ingested:
 
 
 def read_table(source: TableSource, table: str, shop: Shop, now: int | None = None) -> Ingested:
-    """Read one file or query against the contract of `table` (orders, products or customers).
+    """Read one file or query against the contract of `table` (a key of `schema.FIELDS`).
 
     Pure: touches nothing but the source. `now` (epoch seconds) is what future times are measured against. Raises
     DataError when the source as a whole cannot be trusted, EmptyError when an order file holds no rows.
@@ -139,8 +139,9 @@ def _of_shop(typed: pl.DataFrame, header: Header, reading: Reading) -> pl.DataFr
             pl.when((pl.col("kind") != schema.NON_PRODUCT) | (pl.col("price:reason") != "price<0")).then(
                 "price:reason"
             ),
-            local_day(pl.col("time"), reading.shop.timezone).alias("day"),
         )
+    if header.table in schema.DAILY:
+        typed = typed.with_columns(local_day(pl.col("time"), reading.shop.timezone).alias("day"))
     reasons = [f"{f.name}:reason" for f in header.fields]
     typed = typed.with_columns(pl.coalesce("refused", *reasons).alias("reason"))
     types = schema.column_types(header.table)
@@ -222,9 +223,9 @@ def with_rows(found: Ingested, accepted: pl.DataFrame, quarantined: pl.DataFrame
         counts |= {
             "kinds": _counts(accepted["kind"]),
             "guests": accepted["customer"].null_count(),
-            "first_day": _whole(accepted["day"].min()),
-            "last_day": _whole(accepted["day"].max()),
         }
+    if found.report.table in schema.DAILY:
+        counts |= {"first_day": _whole(accepted["day"].min()), "last_day": _whole(accepted["day"].max())}
     return Ingested(accepted, quarantined, dataclasses.replace(found.report, **counts))
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from recsys.data.schema import FIELDS, Field
+from recsys.data.schema import FIELDS, REASONS, Field
 from recsys.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -81,11 +81,12 @@ def _missing(lacking: dict[str, str], names: Sequence[str], table: str, where: s
         )
     near = {field: _nearest(column, names) or _nearest(field, names) or "..." for field, column in lacking.items()}
     hints = ", ".join(f"{field} = {name!r}" for field, name in near.items())
+    why = f" {REASONS['propensity']}" if "propensity" in lacking else ""
     return DataError(
         f"{where} lacks a column for {', '.join(lacking)}",
         got=", ".join(names)[:200],
         wanted=", ".join(repr(c) for c in lacking.values()),
-        cure=f"Say in recsys.toml what the file calls them: [{table}.columns] {hints}.",
+        cure=f"Say in recsys.toml what the file calls them: [{table}.columns] {hints}.{why}",
     )
 
 

@@ -1,6 +1,7 @@
 """Sources into the lake: idempotent by content, partitioned by local day, and accounted for.
 
     orders/day=YYYY-MM-DD/<digest>.parquet   products/<digest>.parquet   customers/<digest>.parquet
+    exposures/day=YYYY-MM-DD/<digest>.parquet
     quarantine/<table>/<digest>.parquet      ingests/<table>-<digest>.json
 
 The ingest record is written last and names every file of its source: readers follow records, so what a killed ingest
@@ -21,8 +22,8 @@ from typing import TYPE_CHECKING, Any
 from recsys.data.content import inspect
 from recsys.data.frontdoor import Ingested, Report, read_table, with_rows
 from recsys.data.lake import Lake, Ref, ref_from
-from recsys.data.repeats import LINE, known_lines
-from recsys.data.schema import FIELDS, KEYS, ORIGIN
+from recsys.data.repeats import SAME, known_lines
+from recsys.data.schema import DAILY, FIELDS, KEYS, ORIGIN, column_types
 from recsys.errors import DataError, EmptyError, RecsysError
 
 if TYPE_CHECKING:
@@ -69,18 +70,21 @@ def ingest(
 ) -> IngestReport:
     """Bring every file of `sources` (table -> source) into the lake that is not there yet.
 
-    A refused file stops nothing: the others go in first; then, if `strict`, its DataError is raised.
+    A refused file stops nothing: the others go in first; then, if `strict`, its DataError is raised. A log of
+    exposures stops not even a strict night: what nobody can learn from only leaves experiments unread.
     """
     reports: list[Report] = []
     refused: dict[str, RecsysError] = {}
+    grave: list[RecsysError] = []
     for table, source in sources.items():
         for one in expand(source):
             try:
                 reports.append(_ingest_one(lake, one, table, shop, now))
             except DataError as error:
                 refused[one.path or one.url or table] = error
-    if strict and refused:
-        raise next(iter(refused.values()))
+                grave += [error] if table != "exposures" else []
+    if strict and grave:
+        raise grave[0]
     first, last = day_range(lake)
     return IngestReport(tuple(reports), {name: str(error) for name, error in refused.items()}, first, last)
 
@@ -148,27 +152,29 @@ def _settings(source: TableSource, shop: Shop) -> str:
 
 
 def _store(lake: Lake, found: Ingested, table: str, name: str) -> Iterator[tuple[int | None, Ref]]:
-    if table != "orders":
+    if table not in DAILY:
         yield None, lake.put_frame(f"{table}/{name}.parquet", found.accepted)
         return
     for (day,), lines in sorted(found.accepted.partition_by("day", as_dict=True).items()):
-        yield day, lake.put_frame(f"orders/day={day_name(day)}/{name}.parquet", lines)
+        yield day, lake.put_frame(f"{table}/day={day_name(day)}/{name}.parquet", lines)
 
 
 def _without_known(lake: Lake, found: Ingested) -> Ingested:
-    """Order lines that an overlapping file brought before go to quarantine: they were sold once."""
+    """Rows that an overlapping file brought before go to quarantine: a line was sold once, a place shown once."""
     import polars as pl
 
-    if found.report.table != "orders" or not found.accepted.height:
+    table = found.report.table
+    if table not in DAILY or not found.accepted.height:
         return found
-    days = set(found.accepted["day"].unique())
-    stored = [file for record in _records(lake, "orders") for file in record["files"] if file["day"] in days]
+    days, same = set(found.accepted["day"].unique()), SAME[table]
+    stored = [file for record in _records(lake, table) for file in record["files"] if file["day"] in days]
     if not stored:
         return found
-    known = known_lines(found.accepted, pl.concat([lake.read_frame(ref_from(file)) for file in stored]))
+    frames = [lake.read_frame(ref_from(file)).select(same) for file in stored]
+    known = known_lines(found.accepted, pl.concat(frames), same)
     if not known.any():
         return found
-    text = pl.struct(*LINE).struct.json_encode().alias("raw")
+    text = pl.struct(*same).struct.json_encode().alias("raw")
     again = found.accepted.filter(known).select(*ORIGIN, pl.lit("known_line").alias("reason"), text)
     return with_rows(found, found.accepted.filter(~known), pl.concat([found.quarantined, again]))
 
@@ -216,6 +222,19 @@ def lake_orders(lake: Lake, until_day: int) -> pl.LazyFrame:
     for file in files:
         lake.read(ref_from(file))
     return pl.scan_parquet([f"{lake.root}/{file['path']}" for file in files], hive_partitioning=False)
+
+
+def lake_exposures(lake: Lake, until_day: int) -> pl.DataFrame | None:
+    """Exposures of local days up to `until_day`, oldest first; None when none were ever given.
+
+    Columns: `schema.column_types("exposures")`. Raises StoreError for a damaged file.
+    """
+    import polars as pl
+
+    kept = [f for record in _records(lake, "exposures") for f in record["files"] if f["day"] <= until_day]
+    columns = list(column_types("exposures"))
+    frames = [lake.read_frame(ref_from(file)).select(columns) for file in kept]
+    return pl.concat(frames).sort("time", "source", "source_line") if frames else None
 
 
 def lake_table(lake: Lake, table: str) -> pl.DataFrame | None:

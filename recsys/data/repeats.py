@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from recsys.data import schema
@@ -12,12 +13,19 @@ if TYPE_CHECKING:
     from recsys.config import TableSource
 
 LINE = ("order", "line", "customer", "product", "seller", "quantity", "price", "time", "kind")  # what makes a line
+SHOWN = ("time", "visitor", "surface", "slate", "position", "product", "arm", "outcome")  # what makes an exposure
+SAME: Mapping[str, tuple[str, ...]] = {"orders": LINE, "exposures": SHOWN}
 
 
 def settle(rows: pl.DataFrame, table: str, source: TableSource) -> pl.DataFrame:
-    """Give `reason` to repeated rows; orders follow `source.duplicates`, keyed tables keep the latest row of a key."""
+    """Give `reason` to repeated rows.
+
+    Orders follow `source.duplicates`, a place of a slate shows one product once, keyed tables keep the latest row.
+    """
     if table == "orders":
         return _one_day(_orders(rows, source))
+    if table == "exposures":
+        return _exposures(rows)
     return _keyed(rows, schema.KEYS[table])
 
 
@@ -48,6 +56,17 @@ def _one_day(rows: pl.DataFrame) -> pl.DataFrame:
     return rows.with_columns(pl.when(sale & (last - first == 1)).then(last).otherwise("day").alias("day"))
 
 
+def _exposures(rows: pl.DataFrame) -> pl.DataFrame:
+    import polars as pl
+
+    placed = pl.col("reason").is_null() & pl.col("slate").is_not_null()
+    place = ("surface", "slate", "position", "reason")
+    copy = placed & ~pl.struct("raw", *place).is_first_distinct()
+    clash = placed & (pl.col("raw").n_unique().over(*place) > 1)
+    reason = pl.when(clash).then(pl.lit("conflict")).when(copy).then(pl.lit("duplicate")).otherwise("reason")
+    return rows.with_columns(reason.alias("reason"))
+
+
 def _keyed(rows: pl.DataFrame, key: str) -> pl.DataFrame:
     import polars as pl
 
@@ -60,12 +79,12 @@ def _keyed(rows: pl.DataFrame, key: str) -> pl.DataFrame:
     return rows.with_columns(pl.when(good & ~latest).then(reason).otherwise("reason").alias("reason"))
 
 
-def known_lines(lines: pl.DataFrame, stored: pl.DataFrame) -> pl.Series:
+def known_lines(lines: pl.DataFrame, stored: pl.DataFrame, same: tuple[str, ...] = LINE) -> pl.Series:
     """Which of `lines` are in `stored` already (bool[n]): the n-th copy of a line is known if n copies are stored."""
     import polars as pl
 
-    copy = pl.int_range(pl.len()).over(*LINE).alias("copy")
-    have = stored.select(*LINE, copy).with_columns(pl.lit(True).alias("known"))
-    keys = [*LINE, "copy"]
-    found = lines.select(*LINE, copy).join(have, on=keys, how="left", nulls_equal=True, maintain_order="left")
+    copy = pl.int_range(pl.len()).over(*same).alias("copy")
+    have = stored.select(*same, copy).with_columns(pl.lit(True).alias("known"))
+    keys = [*same, "copy"]
+    found = lines.select(*same, copy).join(have, on=keys, how="left", nulls_equal=True, maintain_order="left")
     return found["known"].fill_null(False)

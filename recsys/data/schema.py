@@ -1,4 +1,4 @@
-"""Table contracts: what an accepted row of orders, products and customers looks like, and why a row is refused.
+"""Table contracts: what an accepted row of each table looks like, and why a row is refused.
 
 The one place where column names of the lake are written. A `Field` says how the text of a file becomes a value;
 the pandera schemas check the result once more, so that no bug of ours lets a bad row pass.
@@ -12,7 +12,9 @@ from typing import Any, Literal
 
 from recsys.errors import DataError
 
-Kind = Literal["id", "text", "quantity", "price", "money", "time", "flag", "currency"]
+Kind = Literal[
+    "id", "text", "quantity", "price", "money", "time", "flag", "currency", "position", "propensity", "outcome"
+]
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,26 @@ CUSTOMERS = (
     Field("segment", "id", default="all"),
     Field("updated", "time"),
 )
-FIELDS: Mapping[str, tuple[Field, ...]] = {"orders": ORDERS, "products": PRODUCTS, "customers": CUSTOMERS}
+EXPOSURES = (
+    Field("time", "time", required=True),
+    Field("visitor", "id", required=True),  # a customer's id where it is known: orders are joined by it
+    Field("surface", "id", default="home"),
+    Field("slate", "id"),  # what was shown together; empty: the row stands alone
+    Field("position", "position", default="1"),  # 1 = top
+    Field("product", "id"),
+    Field("propensity", "propensity", required=True),  # of this product here, given those above it in its slate
+    Field("arm", "id", default="champion"),
+    Field("outcome", "outcome", required=True),  # click (0 or 1), units or money
+    Field("seller", "id"),
+    Field("segment", "id"),
+)
+FIELDS: Mapping[str, tuple[Field, ...]] = {
+    "orders": ORDERS,
+    "products": PRODUCTS,
+    "customers": CUSTOMERS,
+    "exposures": EXPOSURES,
+}
+DAILY = ("orders", "exposures")  # partitioned by local day
 KEYS: Mapping[str, str] = {"products": "product", "customers": "customer"}
 
 SALE, RETURN, NON_PRODUCT = "sale", "return", "non_product"
@@ -76,6 +97,7 @@ REASONS: Mapping[str, str] = {
     "order_missing": "The order id is empty.",
     "product_missing": "The product id is empty.",
     "customer_missing": "The customer id is empty.",
+    "visitor_missing": "The visitor id is empty.",
     "time_missing": "The time is empty.",
     "id_length": f"An id is longer than {ID_CHARACTERS} characters.",
     "qty": "The quantity is not a number of units, is zero, or does not fit 32 bits.",
@@ -87,6 +109,12 @@ REASONS: Mapping[str, str] = {
     "ts_invalid": "The time is no date of the calendar.",
     "ts_range": "The time is before 1990 or after 2100: probably a placeholder.",
     "future_ts": "The time is more than a day in the future; check `timezone` and the clock of the shop system.",
+    "position": "The position is not 1 (the top), 2 below it, and so on.",
+    "propensity": (
+        "The propensity is empty or no probability above 0 and up to 1; log it when the choice is drawn. Without it "
+        "only replay on uniformly random traffic or a comparison on held-out orders is honest."
+    ),
+    "outcome": "The outcome is empty, negative or no finite number; net returns into the order they belong to.",
     "flag": "Neither true/false, yes/no nor 1/0.",
     "duplicate": "The same line stood here before; set `duplicates` to sum or keep if each copy was sold.",
     "summed": "A copy of an earlier line; its quantity was added there.",
@@ -101,10 +129,12 @@ def column_types(table: str) -> dict[str, Any]:
     """Polars types of an accepted table, in column order; attributes (text) may follow."""
     import polars as pl
 
-    of = {"id": pl.String, "text": pl.String, "time": pl.Int64, "flag": pl.Boolean}
+    of = {"id": pl.String, "text": pl.String, "time": pl.Int64, "flag": pl.Boolean, "position": pl.Int32}
     types: dict[str, Any] = {f.name: of.get(f.kind, pl.Float64) for f in FIELDS[table] if f.kind != "currency"}
+    if table in DAILY:
+        types["day"] = pl.Int32
     if table == "orders":
-        types |= {"day": pl.Int32, "kind": pl.String}
+        types["kind"] = pl.String
     return types | {"source": pl.String, "source_line": pl.Int64}
 
 
@@ -116,6 +146,8 @@ def _checks(table: str) -> dict[str, list[Any]]:
     for name in ("time", "updated"):
         checks[name] = [pa.Check.in_range(EARLIEST, LATEST)]
     checks["kind"] = [pa.Check.isin([SALE, RETURN, NON_PRODUCT])]
+    checks["propensity"] = [pa.Check.in_range(0, 1, include_min=False)]
+    checks["outcome"] = checks["position"] = [pa.Check.ge(0)]
     checks["quantity"] = [pa.Check.in_range(-(2**31), 2**31), pa.Check.ne(0)]
     return checks
 

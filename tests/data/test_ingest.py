@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from recsys.config import Settings, TableSource, parse
-from recsys.data.ingest import day_range, expand, ingest, lake_orders, lake_table, sources_of
+from recsys.data.ingest import day_range, expand, ingest, lake_exposures, lake_orders, lake_table, sources_of
 from recsys.data.lake import Lake
 from recsys.errors import DataError, EmptyError, StoreError
 from tests.data.order_files import HEADER, NOW, SHOP, body, line, text
@@ -195,3 +195,75 @@ def test_a_pattern_without_files_is_an_error(tmp_path: Path) -> None:
 def test_sources_of_settings_have_absolute_paths(tmp_path: Path) -> None:
     settings: Settings = parse({"orders": {"path": "o/*.csv"}, "folder": str(tmp_path)})
     assert {t: s.path for t, s in sources_of(settings).items()} == {"orders": str(tmp_path / "o/*.csv")}
+
+
+EXPOSED = "time,visitor,surface,slate,position,product,propensity,arm,outcome"
+SHOWN = [
+    "2026-03-01T10:00:00Z,c1,home,s1,1,p1,0.5,control,1",
+    "2026-03-01T10:00:00Z,c1,home,s1,2,p2,0.25,control,0",
+    "2026-03-02T11:00:00Z,c2,home,s2,1,p2,1,als,0",
+]
+
+
+def log(folder: Path, rows: list[str], name: str = "shown.csv") -> TableSource:
+    (folder / name).write_text("\n".join([EXPOSED, *rows]) + "\n")
+    return TableSource(path=str(folder / name), max_bad_share=1.0)
+
+
+def test_exposures_come_through_the_same_door(lake: Lake, tmp_path: Path) -> None:
+    report = bring(lake, log(tmp_path, SHOWN), "exposures")
+    assert (report.rows_in, report.accepted) == (3, 3)
+    assert report.first_day is None  # what was shown says nothing about how far the orders reach
+    assert {Path(path).parts[1] for path in lake.paths("exposures")} == {"day=2026-03-01", "day=2026-03-02"}
+    early = lake_exposures(lake, number("2026-03-01"))
+    assert early is not None
+    assert early["product"].to_list() == ["p1", "p2"]
+    both = lake_exposures(lake, number("2026-03-02"))
+    assert both is not None
+    assert both["propensity"].to_list() == [0.5, 0.25, 1.0]
+    again = bring(lake, log(tmp_path, SHOWN, "copy.csv"), "exposures")
+    assert [f.skipped for f in again.files] == [True]
+    more = bring(lake, log(tmp_path, [*SHOWN[2:], "2026-03-02T12:00:00Z,c9,home,s3,1,p1,0.1,als,0"]), "exposures")
+    assert more.files[0].quarantined == {"known_line": 1}
+    assert lake_exposures(lake, number("2026-02-28")) is None
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "reason"),
+    [
+        ("propensity", "", "propensity"), ("propensity", "0", "propensity"), ("propensity", "1.01", "propensity"),
+        ("propensity", "-0.2", "propensity"), ("propensity", "nan", "propensity"), ("outcome", "-3", "outcome"),
+        ("outcome", "inf", "outcome"), ("outcome", "", "outcome"), ("position", "0", "position"),
+        ("position", "1.5", "position"), ("visitor", "", "visitor_missing"), ("time", "", "time_missing"),
+    ],
+)  # fmt: skip
+def test_an_impossible_exposure_is_kept_apart(lake: Lake, tmp_path: Path, column: str, value: str, reason: str) -> None:
+    cells = dict(zip(EXPOSED.split(","), SHOWN[2].split(","), strict=True)) | {column: value}
+    report = bring(lake, log(tmp_path, [*SHOWN[:2], ",".join(cells.values())]), "exposures").files[0]
+    assert report.quarantined == {reason: 1}
+    assert report.rows_in == report.accepted + sum(report.quarantined.values()) == 3
+
+
+def test_a_place_of_a_slate_shows_one_product_once(lake: Lake, tmp_path: Path) -> None:
+    other = SHOWN[1].replace("p2", "p3")
+    report = bring(lake, log(tmp_path, [*SHOWN, SHOWN[2], other]), "exposures").files[0]
+    assert report.quarantined == {"conflict": 2, "duplicate": 1}  # which of p2 and p3 stood second nobody knows
+
+
+def test_what_a_log_leaves_out_has_a_default(lake: Lake, tmp_path: Path) -> None:
+    (tmp_path / "bare.csv").write_text("time,visitor,propensity,outcome\n2026-03-01T10:00:00Z,c1,0.5,2.5\n")
+    bring(lake, TableSource(path=str(tmp_path / "bare.csv")), "exposures")
+    row = lake_exposures(lake, number("2026-03-01")).row(0, named=True)  # type: ignore[union-attr]
+    assert (row["surface"], row["position"], row["arm"], row["slate"], row["product"]) == (
+        "home", 1, "champion", None, None,
+    )  # fmt: skip
+
+
+def test_a_log_without_propensities_is_refused_and_stops_nothing(lake: Lake, tmp_path: Path) -> None:
+    source = log(tmp_path, SHOWN)
+    (tmp_path / "shown.csv").write_text((tmp_path / "shown.csv").read_text().replace("propensity", "chance"))
+    sources = {"exposures": source, "orders": put(tmp_path, body())}
+    report = ingest(lake, sources, SHOP, now=NOW)
+    assert report.accepted == 60
+    assert "lacks a column for propensity" in next(iter(report.refused.values()))
+    assert "Without it only replay on uniformly random traffic" in next(iter(report.refused.values()))
