@@ -9,7 +9,7 @@ import numpy as np
 
 from recsys.config import Contest
 from recsys.contest.backtest import judge
-from recsys.contest.decide import Pooled
+from recsys.contest.challenge import Pooled
 from recsys.contract import F64, Flags, Scorer, Texts
 from recsys.data.lake import Lake
 from recsys.data.split import HeldOut

@@ -8,7 +8,8 @@ from typing import Any
 
 from recsys import publication
 from recsys.config import Settings
-from recsys.contest.decide import Candidate, Standing
+from recsys.contest.decide import Standing
+from recsys.contest.gates import Candidate
 from recsys.data.lake import Lake, ref_from
 from recsys.errors import ConflictError, StoreError
 from recsys.evaluation.scorecard import Scorecard

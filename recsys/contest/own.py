@@ -12,7 +12,8 @@ import numpy as np
 
 from recsys import arrays
 from recsys.config import Contender, Contest
-from recsys.contest.decide import Candidate, Decision, Standing, decide
+from recsys.contest.decide import Decision, Standing, decide
+from recsys.contest.gates import Candidate
 from recsys.contest.isolated import Job, Result, fit
 from recsys.contest.measure import Exam, answer, bought_share
 from recsys.contract import Part, Scorer, settings_of

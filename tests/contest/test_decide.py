@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from recsys.config import Contest
-from recsys.contest.decide import Candidate, Pooled, Standing, decide, paired
+from recsys.contest.challenge import Pooled, paired
+from recsys.contest.decide import Standing, decide
+from recsys.contest.gates import Candidate
 
 CONTEST = Contest()
 RNG = np.random.default_rng(0)
@@ -200,3 +202,17 @@ def test_where_nobody_could_be_asked_popularity_is_the_first_champion() -> None:
     decision = decide(field, None, Standing(None), CONTEST)
     assert (decision.action, decision.champion) == ("first", "popularity_28d")
     assert "no contender is judged" in decision.reasons[0]
+
+
+def test_a_rung_with_data_vetoes_and_one_without_says_nothing() -> None:
+    rng = np.random.default_rng(5)
+    a = rng.random(2000)
+    field, evidence = [candidate("a", a), candidate("b", a), candidate("c", a)], pooled(a=a, b=a + 0.2, c=a + 0.1)
+    assert decide(field, evidence, Standing("a", 30), CONTEST).champion == "b"
+    vetoed = decide(field, evidence, Standing("a", 30, vetoes={"b": "its A/B test shows it worse"}), CONTEST)
+    assert (vetoed.action, vetoed.champion) == ("promote", "c")
+    both = {"b": "its A/B test shows it worse", "c": "its off-policy estimate is lower"}
+    nobody = decide(field, evidence, Standing("a", 30, vetoes=both), CONTEST)
+    assert (nobody.action, nobody.champion) == ("keep", "a")
+    assert any("A/B test shows it worse" in reason for reason in nobody.reasons)
+    assert decide(field, evidence, Standing("a", 30, vetoes={"z": "nobody"}), CONTEST).champion == "b"

@@ -1,0 +1,68 @@
+"""Who may be champion at all: each contender's backtest against the guardrails."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from recsys.contest.challenge import paired
+from recsys.contract import F64
+
+COVERAGE_SHARE = 0.9  # of the champion's catalogue coverage
+COLD_TOLERANCE = 0.02
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A contender as the backtest left it. values and groups are aligned over candidates, NaN = n/a."""
+
+    name: str
+    family: str
+    status: str
+    reason: str = ""
+    values: F64 | None = None  # [n] the primary metric per query
+    cold: F64 | None = None  # [n] bool as float: which queries are of cold customers
+    coverage: float | None = None
+    report: Mapping[str, Any] = field(default_factory=dict)
+
+
+def gates_of(candidate: Candidate, champion: Candidate | None) -> dict[str, Any]:
+    """Each gate's finding in words; `failed` lists those that bar the contender."""
+    failed: list[str] = []
+    values = candidate.values
+    if candidate.status != "ok":
+        failed.append(f"{candidate.status}: {candidate.reason}")
+    elif values is None or not np.isfinite(values[~np.isnan(values)]).all() or np.isnan(values).all():
+        failed.append("no finite scores on the held-out days")
+    if not failed and champion is not None and champion.status == "ok" and champion.name != candidate.name:
+        failed += _worse_coverage(candidate, champion) + _worse_for_cold(candidate, champion)
+    return {"failed": failed, "coverage": candidate.coverage}
+
+
+def _worse_coverage(candidate: Candidate, champion: Candidate) -> list[str]:
+    if candidate.coverage is None or champion.coverage is None:
+        return []
+    floor = COVERAGE_SHARE * champion.coverage
+    if candidate.coverage >= floor:
+        return []
+    return [f"shows {candidate.coverage:.1%} of the catalogue, less than {floor:.1%} (90 % of the champion's)"]
+
+
+def _worse_for_cold(candidate: Candidate, champion: Candidate) -> list[str]:
+    """Vetoes only when the data show it: the whole interval lies below -2 % of the champion's value."""
+    if candidate.values is None or champion.values is None or candidate.cold is None:
+        return []
+    cold = candidate.cold > 0
+    if cold.sum() < 30:
+        return []
+    rows = np.arange(int(cold.sum()), dtype=np.int64)
+    test = paired(
+        candidate.name, candidate.values[cold], champion.name, champion.values[cold], rows, minimum=0.0, level=0.95
+    )
+    base = float(np.nanmean(champion.values[cold]))
+    if test.high >= -COLD_TOLERANCE * base:
+        return []
+    return [f"serves new customers worse ({test.difference:+.4f}, at most {test.high:+.4f})"]
