@@ -1,22 +1,35 @@
-# Our package inside Airflow's own image, from the same lock as a laptop.
-FROM apache/airflow:3.3.2-python3.11
-
-USER root
-# LightFM has no wheels: it is compiled here.
+# One image for every service of ours, from the same lock as a laptop.
+FROM python:3.11-slim-bookworm AS build
+# LightFM has no wheels: it is compiled here, for any processor (its own default is the builder's instruction set).
+ENV LIGHTFM_NO_CFLAGS=1 PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends build-essential \
     && rm -rf /var/lib/apt/lists/* \
-    && install -d -o airflow -g 0 /opt/recsys /opt/recsys/runtime
-USER airflow
+    && python -m venv /opt/venv
+ENV PATH=/opt/venv/bin:$PATH
+WORKDIR /src
+COPY constraints.txt ./
+RUN pip install -c constraints.txt "torch==$(sed -n 's/^torch==//p' constraints.txt)" \
+        --extra-index-url https://download.pytorch.org/whl/cpu
+COPY pyproject.toml README.md LICENSE ./
+COPY recsys recsys
+RUN pip install -c constraints.txt ".[distributed]"
 
-WORKDIR /opt/recsys
-COPY --chown=airflow:0 constraints.txt pyproject.toml README.md LICENSE ./
-COPY --chown=airflow:0 recsys recsys
-RUN pip install --no-cache-dir -c constraints.txt "torch==$(sed -n 's/^torch==//p' constraints.txt)" \
-        --extra-index-url https://download.pytorch.org/whl/cpu \
-    && pip install --no-cache-dir -c constraints.txt ".[distributed]"
-COPY --chown=airflow:0 dags dags
-COPY --chown=airflow:0 shops shops
-
-ENV RECSYS_DAGS=/opt/recsys/dags \
+FROM python:3.11-slim-bookworm
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends libgomp1 \
+    && rm -rf /var/lib/apt/lists/* \
+    && useradd --uid 50000 --gid 0 --home-dir /opt/airflow --no-create-home --shell /usr/sbin/nologin recsys \
+    && install -d -o 50000 -g 0 -m 0770 /opt/airflow /opt/recsys/runtime /opt/recsys/logs /opt/recsys/scratch
+COPY --from=build /opt/venv /opt/venv
+COPY dags /opt/recsys/dags
+COPY plugins /opt/recsys/plugins
+COPY shops /opt/recsys/shops
+ENV PATH=/opt/venv/bin:$PATH \
+    PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
+    HOME=/opt/airflow AIRFLOW_HOME=/opt/airflow RECSYS_DAGS=/opt/recsys/dags \
+    NUMBA_CACHE_DIR=/tmp/numba MPLCONFIGDIR=/tmp/matplotlib \
     OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 NUMBA_NUM_THREADS=1
+USER 50000:0
+WORKDIR /opt/airflow
+ENTRYPOINT ["python", "-m", "recsys.stack.container"]
