@@ -20,7 +20,7 @@ from markupsafe import Markup
 
 from recsys.report.tables import join, number
 
-ROW, FOOT, TALL = 38, 40, 260  # px: a row of marks, the axis below, the plane of lines and points
+ROW, HEAD, FOOT, TALL = 38, 24, 26, 240  # px: a row of marks; above, below and within the plane of lines and points
 LEFT, RIGHT = 2.0, 98.0  # % of the width between which values lie
 DASHES = ("", "7 4", "2 3", "10 3 2 3", "4 4", "1 4")
 
@@ -67,15 +67,15 @@ def lines(
     plane = _Plane.of(points)
     paths = [_path(i, [plane.at(p) for p in line]) for i, line in enumerate(series.values())]
     form = (
-        '<svg x="{}%" y="0" width="{}%" height="{}" viewBox="0 0 100 100" preserveAspectRatio="none" '
+        '<svg x="{}%" y="{}" width="{}%" height="{}" viewBox="0 0 100 100" preserveAspectRatio="none" '
         'overflow="visible">{}</svg>'
     )
-    drawn = Markup(form).format(LEFT, RIGHT - LEFT, TALL, join(*paths))
+    drawn = Markup(form).format(LEFT, HEAD, RIGHT - LEFT, TALL, join(*paths))
     keys = [_key(i, name) for i, name in enumerate(series)]
     told = "; ".join(f"{name} ends at {_short(line[-1][1])}" for name, line in series.items() if line)
     legend = Markup('<ul class="keys">{}</ul>').format(join(*keys))
     return _figure(
-        title, told, join(plane.frame(labels), drawn), TALL + FOOT, f"{labels[1]} by {labels[0]}; {n}", legend
+        title, told, join(plane.frame(labels), drawn), HEAD + TALL + FOOT, f"{labels[1]} by {labels[0]}; {n}", legend
     )
 
 
@@ -91,21 +91,23 @@ def scatter(title: str, points: Sequence[Point], labels: tuple[str, str], n: str
         anchor, shift = ("end", -9) if x > 60 else ("start", 9)
         form = '<circle cx="{0:.2f}%" cy="{1:.1f}" r="5" class="{2}"/><text x="{0:.2f}%" y="{1:.1f}" dx="{3}" dy="4" '
         form += 'text-anchor="{4}">{5}</text>'
-        drawn.append(Markup(form.format(left, y * TALL / 100, kind, shift, anchor, "{}")).format(point.name))
+        drawn.append(Markup(form.format(left, HEAD + y * TALL / 100, kind, shift, anchor, "{}")).format(point.name))
     told = "; ".join(f"{p.name}: {_short(p.x)} {labels[0]}, {_short(p.y)} {labels[1]}" for p in points)
-    return _figure(title, told, join(plane.frame(labels), *drawn), TALL + FOOT, f"{labels[1]} by {labels[0]}; {n}")
+    return _figure(
+        title, told, join(plane.frame(labels), *drawn), HEAD + TALL + FOOT, f"{labels[1]} by {labels[0]}; {n}"
+    )
 
 
 @dataclass(frozen=True)
 class _Plane:
-    """Values onto percentages of a plane; y runs upwards and takes 0 in when it is near."""
+    """Values onto percentages of a plane; y runs upwards from 0, or from below where a value is negative."""
 
     low: tuple[float, float]
     high: tuple[float, float]
 
     @classmethod
     def of(cls, points: Sequence[tuple[float, float]]) -> _Plane:
-        (x0, x1), (y0, y1) = (_ends([p[i] for p in points]) for i in (0, 1))
+        (x0, x1), (y0, y1) = _ends([p[0] for p in points]), _ends([*(p[1] for p in points), 0.0])
         return cls((x0, y0), (x1, y1))
 
     def at(self, point: tuple[float, float]) -> tuple[float, float]:
@@ -115,13 +117,22 @@ class _Plane:
     def frame(self, labels: tuple[str, str]) -> Markup:
         """Axes, their ends in numbers and the labels."""
         form = (
-            '<line x1="{l}%" y1="{t}" x2="{r}%" y2="{t}" class="axis"/><line x1="{l}%" y1="0" x2="{l}%" y2="{t}" '
-            'class="axis"/><text x="{l}%" y="12" dx="6" class="soft">{y1} {yl}</text><text x="{l}%" y="{b}" dx="6" '
-            'class="soft">{y0}</text><text x="{l}%" y="{f}" class="soft">{x0}</text><text x="{r}%" y="{f}" '
-            'text-anchor="end" class="soft">{x1} {xl}</text>'
+            '<line x1="{l}%" y1="{b}" x2="{r}%" y2="{b}" class="axis"/><line x1="{l}%" y1="{t}" x2="{l}%" y2="{b}" '
+            'class="axis"/><line x1="{l}%" y1="{t}" x2="{r}%" y2="{t}" class="axis"/><text x="{l}%" y="14" '
+            'class="soft">{y1} {yl}</text><text x="{l}%" y="{b}" dx="6" dy="-6" class="soft">{y0}</text>'
+            '<text x="{l}%" y="{f}" class="soft">{x0}</text><text x="{r}%" y="{f}" text-anchor="end" '
+            'class="soft">{x1} {xl}</text>'
         )
         ends = {"x0": self.low[0], "y0": self.low[1], "x1": self.high[0], "y1": self.high[1]}
-        places = {"l": LEFT, "r": RIGHT, "t": TALL, "b": TALL - 6, "f": TALL + 18, "xl": labels[0], "yl": labels[1]}
+        places = {
+            "l": LEFT,
+            "r": RIGHT,
+            "t": HEAD,
+            "b": HEAD + TALL,
+            "f": HEAD + TALL + 18,
+            "xl": labels[0],
+            "yl": labels[1],
+        }
         return Markup(form).format(**places, **{name: _short(value) for name, value in ends.items()})
 
 
@@ -144,7 +155,7 @@ def _rows(title: str, rows: Sequence[Mark], unit: str, n: str, digits: int, bar:
     places = {"z": f"{place(0.0):.2f}", "b": bottom, "l": LEFT, "r": RIGHT, "t": bottom + 18}
     frame = Markup(axis).format(**places, low=_short(low), high=_short(high), unit=unit)
     told = "; ".join(f"{r.name} {r.text or number(r.value, digits)}{_between(r, digits)}" for r in rows)
-    hint = "" if bar or all(r.low is None for r in rows) else ", lines are 95 % intervals"
+    hint = "" if bar or all(r.low is None for r in rows) else ", lines are 95\u00a0% intervals"
     return _figure(title, told, join(frame, *drawn), bottom + 26, f"{unit}, {n}{hint}")
 
 
@@ -198,6 +209,8 @@ def _between(row: Mark, digits: int) -> str:
 
 def _short(value: float) -> str:
     """Three significant digits, without powers of ten for everyday numbers."""
-    if value == 0 or 1e-4 <= abs(value) < 1e7:
-        return f"{value:,.{max(0, 2 - math.floor(math.log10(abs(value))))}f}" if value else "0"
+    if value == round(value) and abs(value) < 1e15:
+        return f"{value:,.0f}"
+    if 1e-4 <= abs(value) < 1e7:
+        return f"{value:,.{max(0, 2 - math.floor(math.log10(abs(value))))}f}"
     return f"{value:.2e}"

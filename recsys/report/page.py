@@ -8,15 +8,21 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from recsys.config import Settings
 from recsys.data.lake import Lake
 from recsys.errors import RecsysError
 from recsys.report.tables import paragraph
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from recsys.report.sellers import Sellers
 
 Json = Mapping[str, Any]
 SECTIONS: tuple[
@@ -61,6 +67,23 @@ class Page:
         """Leaderboard rows that came to an end, best first."""
         return [row for row in self.decision["leaderboard"] if row["status"] == "ok"]
 
+    @cached_property
+    def sales(self) -> pl.DataFrame:
+        """One row per order and product sold up to the night, returns taken back (`dataset.sales_until`)."""
+        from recsys.data.dataset import sales_until
+        from recsys.data.ingest import lake_orders
+
+        day = int(self.night["day"])
+        table: pl.DataFrame = sales_until(lake_orders(self.lake, day), day)
+        return table
+
+    @cached_property
+    def sellers(self) -> Sellers | None:
+        """Figures per seller; None where the shop has one."""
+        from recsys.report.sellers import sellers_of
+
+        return sellers_of(self)
+
 
 @dataclass(frozen=True)
 class Section:
@@ -72,15 +95,26 @@ class Section:
 
 
 def write(page: Page) -> str:
-    """Render the page into the runtime folder; returns its path. Same night, same page."""
+    """Render the page and its sellers' pages into the runtime folder; returns its path. Same night, same page."""
     html = render(page)
     folder = page.settings.runtime_folder / "reports"
     folder.mkdir(parents=True, exist_ok=True)
+    _write_sellers(page, folder / page.name)
     file = folder / f"{page.name}.html"
     file.write_text(html, encoding="utf-8")
     if page.published["current"] or not (folder / "latest.html").exists():
         (folder / "latest.html").write_text(html, encoding="utf-8")
     return str(file)
+
+
+def _write_sellers(page: Page, folder: Path) -> None:
+    from recsys.report import seller_page
+
+    try:
+        if page.sellers is not None:
+            seller_page.write(page, page.sellers, folder)
+    except Exception:  # the section says why; the night's page is written all the same
+        log.exception("The sellers' pages were not written.")
 
 
 def render(page: Page) -> str:

@@ -49,7 +49,7 @@ def table(
     heads = [c if isinstance(c, Column) else Column(c) for c in columns]
     head = join(*(_head(c) for c in heads))
     body = join(*(_row(heads, row, i in mark) for i, row in enumerate(rows)))
-    form = '<div class="scroll" tabindex="0" role="region" aria-label="{0}"><table><caption>{0}</caption>'
+    form = '<div class="scroll" tabindex="0" role="region" aria-label="{0}"><table><caption><span>{0}</span></caption>'
     return Markup(form + "<thead><tr>{1}</tr></thead><tbody>{2}</tbody></table></div>").format(caption, head, body)
 
 

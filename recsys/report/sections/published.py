@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from recsys.report.page import Page
-from recsys.report.tables import count, join, paragraph, share, table
+from recsys.report.tables import Column, count, join, paragraph, share, table
 
 TITLE = "What was published"
 TABLES = {
@@ -24,6 +24,6 @@ def build(page: Page) -> str | None:
     rungs = [(name, share(part, 2)) for name, part in told.get("rungs", {}).items()]
     return join(
         paragraph(told["why"]) if not told["current"] else None,
-        table(f"Files of {told['generation']}", ["File", "What it holds", "Rows, n"], rows),
+        table(f"Files of {told['generation']}", ["File", Column("What it holds", words=True), "Rows, n"], rows),
         table("Who filled the places of the lists", ["Rung", "Share of places"], rungs) if rungs else None,
     )
