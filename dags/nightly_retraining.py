@@ -75,7 +75,8 @@ def nightly_retraining() -> None:
     announce(publication)
     facts = {"demand": markets, "assortment": assortment, "experiments": trial}
     registration = step("register", night, backtests, decision, publication, facts)
-    step("report", night, backtests, decision, publication, {**facts, "registration": registration})
+    page = step("report", night, backtests, decision, publication, {**facts, "registration": registration})
+    page >> step("tidy", night, publication)
     blended >> publication
 
 

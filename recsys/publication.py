@@ -124,6 +124,14 @@ def rollback(lake: Lake, why: str) -> Entry:
     if now.served is None or len(published) < 2:
         raise UsageError("Nothing to roll back to", got=f"{len(published)} generations", wanted="at least two")
     target = _before(history, str(now.served["champion"]), _name(int(now.served["number"])), published)
+    lost = damaged(lake, target)
+    if lost:
+        raise StoreError(
+            f"{target.name} cannot be served again",
+            got=f"{', '.join(lost)} missing or damaged",
+            wanted="a whole generation",
+            cure="A larger [publishing] keep holds more generations; `recsys champion history` lists them.",
+        )
     same = target.manifest["champion"] == now.champion
     barred = set(now.barred) | (set() if same else {str(now.champion)})
     return _mark(
@@ -218,10 +226,33 @@ def damaged(lake: Lake, entry: Entry) -> list[str]:
     return bad
 
 
+def needed(history: Sequence[Entry]) -> set[str]:
+    """Names of the generation being served and of the one a rollback would serve."""
+    published = {e.name: e for e in history if e.kind == "publish"}
+    if not published:
+        return set()
+    served = published[history[-1].serves]
+    try:
+        back = {_before(history, str(served.manifest["champion"]), served.name, published).name}
+    except UsageError:
+        back = set()
+    return {served.name} | back
+
+
+def mark_tidied(lake: Lake, entry: Entry) -> None:
+    """Say that the files of an old generation are removed on purpose; its manifest stays."""
+    lake.put_json(f"{_folder(entry.number)}/tidied.json", {"files": sorted(entry.manifest["files"])})
+
+
+def tidied(lake: Lake, entry: Entry) -> bool:
+    return lake.exists(f"{_folder(entry.number)}/tidied.json")
+
+
 def doctor(lake: Lake, fix: bool = False) -> list[str]:
     """What does not agree, in sentences; with `fix` the pointer CURRENT is set right."""
     history = list(entries(lake))
-    found = [f"{e.name}: {name} is missing or damaged." for e in history for name in damaged(lake, e)]
+    whole = [e for e in history if not tidied(lake, e)]
+    found = [f"{e.name}: {name} is missing or damaged." for e in whole for name in damaged(lake, e)]
     complete = {e.number for e in history}
     found += [f"{_name(n)} was claimed and never finished." for n in sorted(_claimed(lake) - complete)]
     wanted = history[-1].serves if history else None

@@ -25,7 +25,7 @@ LIMITS = ("seed", "fit_seconds", "fit_memory_mb")
 def start_night(params: Mapping[str, Any]) -> Night:
     """Fix what this night is about; raises ConfigError or UsageError before anything is done.
 
-    params: as_of, contenders, minutes, promotion, run, due (the schedule's time), config, lake; all optional.
+    params: as_of, contenders, minutes, promotion, tune, run, due (the schedule's time), config, lake; all optional.
     """
     from recsys import publication
     from recsys.contest import asked
@@ -48,6 +48,7 @@ def start_night(params: Mapping[str, Any]) -> Night:
         "code": code_version(),
         "fit_seconds": float(minutes) * 60 if minutes else settings.night.fit_seconds,
         "fit_memory_mb": settings.night.fit_memory_mb,
+        "tune": bool(params.get("tune")),
     }
 
 
@@ -75,6 +76,7 @@ def prepare(night: Night) -> Night:
         [night[limit] for limit in LIMITS],
         recsys.__version__,
         as_of,  # a day without orders is a night too
+        *(["tuned"] if night.get("tune") else []),
     ]
     night = {**night, "as_of": as_of, "day": day, "key": key_of(*inputs), "note": note}
     prepared = f"{folder(night)}/prepared.json"
@@ -128,6 +130,7 @@ def backtest(night: Night, contender: str) -> Json:
     from recsys.contest.backtest import barred_products, judge, summaries
     from recsys.contest.night import folder, small
     from recsys.contest.record import load_fitted, once
+    from recsys.contest.tuned import summary
     from recsys.contract import Dataset
     from recsys.data.split import HeldOut
 
@@ -151,7 +154,8 @@ def backtest(night: Night, contender: str) -> Json:
         refs = {track: lake.put_value(f"{place}/{track}.safetensors", card).json() for track, card in cards.items()}
         return {"cards": refs, "tracks": summaries(cards, settings.contest, night["seed"])}
 
-    return {**small(record), **once(lake, f"{place}/record.json", make)}
+    tuned = summary(settings, lake, night, contender)
+    return {**small(record), **tuned, **once(lake, f"{place}/record.json", make)}
 
 
 def experiments(night: Night) -> Json:
@@ -298,6 +302,14 @@ def report(
     return {"page": write(Page(settings, lake, night, backtests, decision, published, facts or {}))}
 
 
+def tidy(night: Night, published: Json) -> Json:
+    """Remove what nights older than `publishing.keep` generations left; whatever is served or can be is kept."""
+    from recsys.contest.retention import tidy as sweep
+
+    settings, lake = _open(night)
+    return sweep(lake, settings.publishing.keep) if published["current"] else {"generations": 0, "files": 0}
+
+
 def run_night(params: Mapping[str, Any], tell: Any = None) -> Json:
     """The same night without Airflow: every step in order, contenders one after another."""
     say = tell or (lambda step, text: None)
@@ -325,6 +337,7 @@ def run_night(params: Mapping[str, Any], tell: Any = None) -> Json:
     registration = register(night, backtests, decision, published, facts)
     say("register", registration.get("note", "mirrored in MLflow"))
     page = report(night, backtests, decision, published, {**facts, "registration": registration})
+    tidy(night, published)
     return {
         "night": night,
         "decision": decision,
@@ -366,6 +379,7 @@ def _fit(night: Night, name: str, dataset: Json, last: Mapping[str, Json]) -> Js
     """The record of one fit; a blend's parts are fitted before it, each once whoever asks first."""
     from recsys.contest.blending import is_blend, lend, parts_of
     from recsys.contest.record import fit_record
+    from recsys.contest.tuned import entry
 
     settings, lake = _open(night)
 
@@ -374,17 +388,12 @@ def _fit(night: Night, name: str, dataset: Json, last: Mapping[str, Json]) -> Js
 
     def fit_part(part: str, data: Json, warm: bool) -> Json:
         start = start_of(part) if warm else None
-        return fit_record(lake, part, _contender(settings, part), data, _limits(night), start=start)
+        return fit_record(lake, part, entry(settings, lake, night, part), data, _limits(night), start=start)
 
     if not is_blend(settings, name):
         return fit_part(name, dataset, True)
     lent = lend(lake, parts_of(settings, name, night["contenders"]), dataset, fit_part)
-    return fit_record(lake, name, _contender(settings, name), dataset, _limits(night), parts=lent)
-
-
-def _contender(settings: Settings, name: str) -> Json:
-    entry = settings.contenders[name]
-    return {"family": entry.family, "settings": entry.settings}
+    return fit_record(lake, name, entry(settings, lake, night, name), dataset, _limits(night), parts=lent)
 
 
 def _fallback(data: Any) -> Any:

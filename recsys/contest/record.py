@@ -54,7 +54,8 @@ def fit_record(
     folder = f"fits/{name}/{key_of(*inputs)}"
     if lake.exists(f"{folder}/record.json"):
         known: Record = lake.read_json(f"{folder}/record.json")
-        return known
+        if all(lake.exists(known[kind]["path"]) for kind in ("scorer", "state") if kind in known):
+            return known  # else an old night was tidied away: the same fit is made again
     result = _fit(lake, family, settings, dataset, limits, start, parts or {}, watch)
     record = _record(lake, folder, name, family, settings, result)
     if result.passing:  # killed or out of memory: another try may do better

@@ -6,6 +6,7 @@ same code; arrays are made from them once, at the end.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -132,8 +133,9 @@ def _with_offers(data: Dataset, lines: Frame, day: int, settings: Settings) -> D
     table = nw.from_native(lines).lazy().collect("polars").to_native()
     try:
         return attach_offers(data, table, day, settings.markets)[0]
-    except DataError:
-        return data  # the choice models then fail with "no offers"; everybody else goes on
+    except DataError as error:  # the choice models then fail with "no offers"; everybody else goes on
+        logging.getLogger(__name__).warning("No product x market panel: %s", error)
+        return data
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import suppress
@@ -104,6 +105,14 @@ class Lake:
         for file in sorted(base.rglob("*")) if base.is_dir() else ():
             if file.is_file() and not file.name.startswith(".tmp-"):
                 yield str(file.relative_to(Path(self.root).resolve()))
+
+    def age(self, path: str) -> float:
+        """Seconds since `path` was stored."""
+        return time.time() - self._file(path).stat().st_mtime
+
+    def remove(self, path: str) -> None:
+        """Delete an object that nothing refers to any more; one that is gone already is no error."""
+        self._file(path).unlink(missing_ok=True)
 
     def put_json(self, path: str, value: Any) -> Ref:
         return self.put_new(path, json.dumps(value, sort_keys=True, indent=1, allow_nan=False).encode())

@@ -94,3 +94,8 @@ def register(night: dict[str, Any], *others: Any) -> dict[str, Any]:
 def report(night: dict[str, Any], *others: Any) -> dict[str, Any]:
     _call("report", night, *others)
     return {}
+
+
+def tidy(night: dict[str, Any], *others: Any) -> dict[str, Any]:
+    _call("tidy", night, *others)
+    return {}

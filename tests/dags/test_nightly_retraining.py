@@ -95,6 +95,7 @@ def test_the_walk(tmp_path: Path) -> None:
         "announce": ["publish"],
         "register": ["assort", "backtests", "decide", "demand", "experiments", "prepare", "publish"],
         "report": ["assort", "backtests", "decide", "demand", "experiments", "prepare", "publish", "register"],
+        "tidy": ["prepare", "publish", "report"],
     }
 
 
@@ -133,9 +134,10 @@ def test_the_schedule_is_off_until_asked(tmp_path: Path, scheduled: str, expecte
 
 def test_the_form_has_titles_and_sections(tmp_path: Path) -> None:
     form = parsed(tmp_path, "print(json.dumps({k: dag.params.get_param(k).schema for k in dag.params}))")
-    assert list(form) == ["as_of", "contenders", "minutes", "promotion"]
+    assert list(form) == ["as_of", "contenders", "minutes", "promotion", "tune"]
     assert all(field["title"] and field["section"] for field in form.values())
     assert form["contenders"]["examples"] == ["popularity", "ease", "als"]
+    assert (form["tune"]["type"], form["tune"].get("default", False)) == ("boolean", False)
     assert form["minutes"]["maximum"] == 8  # four times the usual two minutes
 
 
@@ -143,7 +145,7 @@ def test_the_form_refuses_what_makes_no_sense(tmp_path: Path) -> None:
     good = [
         {},
         {"as_of": "2011-11-30", "contenders": ["als"], "minutes": 8, "promotion": "off"},
-        {"promotion": "approve"},
+        {"promotion": "approve", "tune": True},
     ]
     bad = [
         {"as_of": "yesterday"},
@@ -152,6 +154,7 @@ def test_the_form_refuses_what_makes_no_sense(tmp_path: Path) -> None:
         {"minutes": 0},
         {"minutes": 9},
         {"promotion": "always"},
+        {"tune": "a little"},
     ]
     then = f"""
 from airflow.sdk.exceptions import ParamValidationError
