@@ -56,6 +56,13 @@ def form(settings: Settings) -> dict[str, Param]:
             section=HOW,
             description="May this night replace the champion?",
         ),
+        "tune": Param(
+            False,
+            type="boolean",
+            title="Tune settings",
+            section=HOW,
+            description=f"Search each contender's settings for {settings.night.tune_seconds:g} s before it is judged.",
+        ),
     }
 
 

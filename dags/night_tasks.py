@@ -61,4 +61,5 @@ def retries(settings: Settings) -> dict[str, Any]:
 
 def patience(settings: Settings) -> timedelta:
     """When Airflow ends a contender's task: a backstop behind the fit's own deadline, which leaves a record."""
-    return timedelta(minutes=10, seconds=LONGER * max(60, settings.night.fit_seconds))
+    night = settings.night
+    return timedelta(minutes=10, seconds=LONGER * max(60, night.fit_seconds) + night.tune_seconds + night.fit_seconds)

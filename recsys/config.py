@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import os
 import tomllib
+from datetime import date
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 from zoneinfo import ZoneInfo, available_timezones
@@ -138,6 +139,43 @@ class Contest(Section):
         return self
 
 
+class Trial(Section):
+    """A running A/B test, [tests.NAME]: arms are contenders' names or what the exposure log calls them."""
+
+    arms: tuple[str, ...]  # the first is the control
+    start: str  # first local day
+    end: str = ""  # last local day; "" = still running
+    shares: tuple[float, ...] = ()  # planned; default: equal
+    surface: str = ""  # only exposures of this surface; "" = all
+    metric: str = ""  # the one that decides; "" = response: visitors with any outcome
+    planned: int = Field(default=0, ge=0)  # visitors per arm (`recsys ab plan`); 0 = monitoring only
+    alpha: float = Field(default=0.05, gt=0, lt=1)
+
+    @field_validator("start", "end", mode="before")
+    @classmethod
+    def _day(cls, value: Any) -> str:
+        return date.fromisoformat(str(value)).isoformat() if value else ""
+
+    @model_validator(mode="after")
+    def _arms_and_shares(self) -> Trial:
+        if len(self.arms) < 2 or len(set(self.arms)) != len(self.arms):
+            raise ValueError(f"arms: a control and another arm, each named once, got {list(self.arms)}")
+        if self.shares and (len(self.shares) != len(self.arms) or abs(sum(self.shares) - 1) > 1e-6):
+            raise ValueError(f"shares: one per arm, 1 in all, got {list(self.shares)}")
+        return self
+
+
+class Traffic(Section):
+    """How visitors are shared out over arms: contenders, `champion` (whoever is), `popular` (what sells lately)."""
+
+    arms: tuple[str, ...] = ("champion",)  # with more than one, the bandit shares traffic out every night
+    policy: Literal["thompson", "gaussian", "ucb", "epsilon", "equal"] = "thompson"
+    floor: float = Field(default=0.1, gt=0, le=1)  # of the traffic, shared evenly, so that no propensity is near 0
+    delay_hours: float = Field(default=24, ge=0)  # an outcome needs so long to arrive
+    half_life_days: float = Field(default=28, gt=0)  # old days count less
+    seller_exposures: int = Field(default=1000, ge=1)  # per arm, from which a seller has shares of its own
+
+
 class Night(Section):
     """When and within what limits the night runs."""
 
@@ -148,6 +186,7 @@ class Night(Section):
     seed: int = 0
     fit_seconds: float = Field(default=900, gt=0)
     fit_memory_mb: int = Field(default=8192, ge=256)
+    tune_seconds: float = Field(default=120, gt=0)  # per contender, in a night that was asked to tune
     parallel: int = Field(default=2, ge=1)
     retries: int = Field(default=5, ge=0)
     retry_seconds: float = Field(default=60, gt=0)
@@ -186,6 +225,8 @@ class Settings(Section):
     markets: Markets = Markets()
     contest: Contest = Contest()
     contenders: dict[str, Contender] = {}
+    tests: dict[str, Trial] = {}
+    traffic: Traffic = Traffic()
     night: Night = Night()
     publishing: Publishing = Publishing()
     tracking: Tracking = Tracking()

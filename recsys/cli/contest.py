@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-DEFAULT_CONTENDERS = (
-    "popularity", "item_neighbours", "user_neighbours", "ease", "als", "lightfm", "factorization_machine", "two_tower",
-)  # fmt: skip
+if TYPE_CHECKING:
+    from recsys.config import Contest, Settings
 
 
 def register(app: typer.Typer) -> None:
@@ -49,16 +48,19 @@ def contest(
 
     Example: recsys contest train.csv test.csv --contenders popularity,als,ease --json result.json
     """
+    from recsys.cli.entered import entered
     from recsys.cli.output import result_file
+    from recsys.config import load
     from recsys.contest.own import Terms, as_json, hold, verdict
     from recsys.data.pairs import own_split
 
     file = result_file(out)
     terms = Terms(_cutoffs(at), keep_seen, validation, seed, seconds)
-    entered, rules = _entered(config, contenders, terms.at)
+    settings = load(config) if config else None
+    chosen, rules = entered(settings, contenders), _rules(settings, terms.at)
     split = own_split(train, test, candidates)
     typer.echo(_describe(split), err=True)
-    entrants = hold(split, entered, terms, _announce)
+    entrants = hold(split, chosen, terms, _announce)
     decision = verdict(entrants, rules)
     result = as_json(entrants, decision)
     if file:
@@ -78,28 +80,12 @@ def _cutoffs(text: str) -> tuple[int, ...]:
     return at
 
 
-def _entered(config: str | None, names: str, at: tuple[int, ...]) -> tuple[dict[str, Any], Any]:
-    """The contenders asked for and the rules to judge them by."""
-    import difflib
+def _rules(settings: Settings | None, at: tuple[int, ...]) -> Contest:
+    """What the verdict goes by: popularity is always part of the bar."""
+    from recsys.config import Contest
 
-    from recsys.config import Contender, Contest, load
-    from recsys.errors import UsageError
-    from recsys.models.catalog import FAMILIES
-
-    known = {name: Contender(family=name) for name in FAMILIES}
-    rules = Contest(at=at, primary=f"ndcg_at_{at[0]}", bar=("popularity",))
-    wanted = [name.strip() for name in names.split(",") if name.strip()] or list(DEFAULT_CONTENDERS)
-    if config:
-        settings = load(config)
-        known |= settings.contenders
-        rules = rules.model_copy(update={"bar": tuple(dict.fromkeys((*settings.contest.bar, "popularity")))})
-        wanted = wanted if names else list(settings.entered())
-    for name in wanted:
-        if name not in known:
-            near = difflib.get_close_matches(name, known, 1)
-            raise UsageError(f"Unknown contender {name!r}", wanted=f"one of {', '.join(sorted(known))}",
-                             cure=f"Did you mean {near[0]!r}?" if near else "")  # fmt: skip
-    return {name: known[name] for name in wanted}, rules
+    bar = ("popularity",) if settings is None else tuple(dict.fromkeys((*settings.contest.bar, "popularity")))
+    return Contest(at=at, primary=f"ndcg_at_{at[0]}", bar=bar)
 
 
 def _describe(split: Any) -> str:

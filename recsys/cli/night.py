@@ -20,6 +20,7 @@ def run(
     as_of: Annotated[str | None, typer.Option(help="Last day the models may know; default: the last full day.")] = None,
     contenders: Annotated[str, typer.Option(help="Names, comma separated; default: all that are ticked.")] = "",
     promotion: Annotated[str, typer.Option(help="auto, approve or off; default: [night] promotion.")] = "",
+    tune: Annotated[bool, typer.Option("--tune", help="Search each contender's settings first.")] = False,
     out: Annotated[str | None, typer.Option("--json", help="Write the night's result to this file.")] = None,
 ) -> None:
     """Run one night here, without Airflow: ingest, prepare, judge, backtest, decide, fit, publish, register, report.
@@ -36,7 +37,7 @@ def run(
         typer.echo(f"{time.monotonic() - began:7.1f} s  {step:<9} {text}", err=True)
 
     names = [n.strip() for n in contenders.split(",") if n.strip()]
-    asked = {"config": config, "as_of": as_of, "contenders": names, "promotion": promotion}
+    asked = {"config": config, "as_of": as_of, "contenders": names, "promotion": promotion, "tune": tune}
     result = run_night(asked, tell)
     show_leaderboard(result["decision"])
     if file:

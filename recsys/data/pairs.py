@@ -76,8 +76,7 @@ def read_pairs(path: str) -> Any:
 def own_split(train: str, test: str, candidates: str | None = None) -> OwnSplit:
     """Read the three files; raises DataError or EmptyError in words."""
     past, held = read_pairs(train), read_pairs(test)
-    if not len(past):
-        raise EmptyError(f"{train} has no rows", wanted="at least one user,item pair to learn from")
+    _learnable(past, train)
     if not len(held):
         raise EmptyError(f"{test} has no rows", wanted="at least one user,item pair to be judged on")
     offered = None if candidates is None else read_pairs(candidates)
@@ -86,6 +85,18 @@ def own_split(train: str, test: str, candidates: str | None = None) -> OwnSplit:
     ids, truth = _truth(held, space)
     queries = ask(data, ids, np.full(len(ids), -1, dtype=np.int32))
     return OwnSplit(data, queries, truth, _candidates(offered, ids, space), ids)
+
+
+def train_set(train: str) -> Dataset:
+    """The rows of one file as a Dataset; raises DataError or EmptyError in words."""
+    past = read_pairs(train)
+    _learnable(past, train)
+    return dataset_of(past, Space(Index.of(past["user"].unique()), Index.of(past["item"].unique())))
+
+
+def _learnable(past: Any, train: str) -> None:
+    if not len(past):
+        raise EmptyError(f"{train} has no rows", wanted="at least one user,item pair to learn from")
 
 
 def dataset_of(past: Any, space: Space) -> Dataset:

@@ -66,6 +66,7 @@ def log_summary(book: Book, settings: Settings, night: Json, decision: Json, pub
 def metrics_of(record: Json, track: str) -> dict[str, float]:
     """Flat metric names: the deciding track has no prefix and carries its interval, others are `track/metric`."""
     found: dict[str, Any] = {k: record.get(k) for k in ("fit_seconds", "fit_cpu_seconds", "peak_memory_mb")}
+    found |= {f"tuning/{k}": v for k, v in dict(record.get("tuning", {})).items() if k != "metric"}
     for name, card in dict(record.get("tracks", {})).items():
         prefix = "" if name == track else f"{name}/"
         for metric, interval in card["metrics"].items():
