@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from recsys.config import Contender, Settings, load, parse
+from recsys.config import Contender, Settings, Trial, load, parse
 from recsys.errors import ConfigError
 
 
@@ -82,6 +82,8 @@ def keys_of(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, obj
             continue
         if prefix + name == "contenders":
             yield from keys_of(Contender, "contenders.NAME.")
+        elif prefix + name == "tests":
+            yield from keys_of(Trial, "tests.NAME.")
         elif isinstance(kind, type) and issubclass(kind, BaseModel):
             yield from keys_of(kind, f"{prefix}{name}.")
         else:
