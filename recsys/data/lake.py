@@ -1,6 +1,6 @@
 """The only door to storage: write once, read what was written, claim a name first.
 
-Four verbs are all the project uses, so that a folder today and an object store tomorrow can stand behind them:
+Four verbs carry the project, so that a folder (folder.py) or an object store (bucket.py) can stand behind them:
 `put_new` (create, never overwrite), `claim` (create or lose: the compare-and-set), `point` (replace a small
 pointer atomically) and `read` (verified by digest).
 """
@@ -9,17 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import time
-import uuid
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from io import BytesIO
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from recsys import arrays
+from recsys.data.bucket import Bucket
+from recsys.data.folder import Folder
 from recsys.errors import StoreError
 
 if TYPE_CHECKING:
@@ -40,53 +37,46 @@ class Ref:
         return asdict(self)
 
 
+class Storage(Protocol):
+    """What a lake asks of the place it lies in."""
+
+    def create(self, path: str, blob: bytes) -> bool: ...
+    def replace(self, path: str, blob: bytes) -> None: ...
+    def read(self, path: str) -> bytes: ...
+    def exists(self, path: str) -> bool: ...
+    def paths(self, prefix: str) -> Iterator[str]: ...
+    def age(self, path: str) -> float: ...
+    def remove(self, path: str) -> None: ...
+
+
 @dataclass(frozen=True)
 class Lake:
-    """A folder (or later a bucket) of immutable objects plus a few pointers."""
+    """Immutable objects plus a few pointers, under a folder or a bucket's prefix."""
 
     root: str
 
-    def _file(self, path: str) -> Path:
-        base = Path(self.root).resolve()
-        file = (base / path).resolve()
-        if base != file and base not in file.parents:
-            raise StoreError("A path leaves the lake", got=path, wanted=f"a path under {base}")
-        return file
+    @property
+    def _store(self) -> Storage:
+        return open_storage(self.root)
 
     def put_new(self, path: str, blob: bytes, rows: int = 0) -> Ref:
         """Store `blob` under `path`. If the path is taken, what is there stays and its Ref is returned."""
         if not self.claim(path, blob):
-            blob = self._file(path).read_bytes()
+            blob = self._store.read(path)
         return Ref(path, hashlib.sha256(blob).hexdigest(), rows)
 
     def claim(self, path: str, blob: bytes) -> bool:
         """Create `path` with `blob` if nobody has; True for the one who did. Durable when it returns."""
-        file = self._file(path)
-        if file.exists():
-            return False
-        private = self._write_private(file, blob)
-        try:
-            os.link(private, file)  # fails if the name exists: atomic on POSIX
-        except FileExistsError:
-            return False
-        finally:
-            private.unlink(missing_ok=True)
-        _sync_folder(file.parent)
-        return True
+        return self._store.create(path, blob)
 
     def point(self, path: str, blob: bytes) -> None:
         """Replace the pointer `path` atomically."""
-        file = self._file(path)
-        os.replace(self._write_private(file, blob), file)
-        _sync_folder(file.parent)
+        self._store.replace(path, blob)
 
     def read(self, ref: Ref | str) -> bytes:
         """Bytes of an object; of a Ref, only if they still have its digest."""
         path = ref if isinstance(ref, str) else ref.path
-        try:
-            blob = self._file(path).read_bytes()
-        except OSError as error:
-            raise StoreError(f"{path} cannot be read from {self.root}", got=error.strerror) from error
+        blob = self._store.read(path)
         if isinstance(ref, Ref) and hashlib.sha256(blob).hexdigest() != ref.sha256:
             raise StoreError(
                 f"{path} is damaged",
@@ -97,22 +87,19 @@ class Lake:
         return blob
 
     def exists(self, path: str) -> bool:
-        return self._file(path).exists()
+        return self._store.exists(path)
 
     def paths(self, prefix: str) -> Iterator[str]:
         """Stored paths under a folder, in text order; private and temporary files excluded."""
-        base = self._file(prefix)
-        for file in sorted(base.rglob("*")) if base.is_dir() else ():
-            if file.is_file() and not file.name.startswith(".tmp-"):
-                yield str(file.relative_to(Path(self.root).resolve()))
+        return self._store.paths(prefix)
 
     def age(self, path: str) -> float:
         """Seconds since `path` was stored."""
-        return time.time() - self._file(path).stat().st_mtime
+        return self._store.age(path)
 
     def remove(self, path: str) -> None:
         """Delete an object that nothing refers to any more; one that is gone already is no error."""
-        self._file(path).unlink(missing_ok=True)
+        self._store.remove(path)
 
     def put_json(self, path: str, value: Any) -> Ref:
         return self.put_new(path, json.dumps(value, sort_keys=True, indent=1, allow_nan=False).encode())
@@ -138,33 +125,23 @@ class Lake:
 
         return pl.read_parquet(BytesIO(self.read(ref)))
 
-    def _write_private(self, file: Path, blob: bytes) -> Path:
-        private = file.parent / f".tmp-{uuid.uuid4().hex}"
-        try:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            with private.open("xb") as stream:
-                stream.write(blob)
-                stream.flush()
-                os.fsync(stream.fileno())
-        except OSError as error:
-            with suppress(OSError):
-                private.unlink(missing_ok=True)
-            raise StoreError(
-                f"{file} cannot be written ({len(blob):,} bytes)",
-                got=error.strerror,
-                cure="Free space or fix the permissions; what was published before is untouched.",
-            ) from error
-        return private
+    def scan_frames(self, refs: Sequence[Ref]) -> pl.LazyFrame:
+        """Tables as one lazy frame; each is checked against its digest first. Raises StoreError for a damaged one."""
+        import polars as pl
+
+        store = self._store
+        if isinstance(store, Folder):
+            for ref in refs:
+                self.read(ref)
+            return pl.scan_parquet([store.local(ref.path) for ref in refs], hive_partitioning=False)
+        return pl.scan_parquet([BytesIO(self.read(ref)) for ref in refs], hive_partitioning=False)
+
+
+def open_storage(root: str) -> Storage:
+    """The storage behind a lake's root: a folder or `s3://bucket/prefix`."""
+    return Bucket(root) if root.startswith("s3://") else Folder(root.removeprefix("file://"))
 
 
 def ref_from(value: dict[str, Any]) -> Ref:
     """A Ref from its JSON."""
     return Ref(value["path"], value["sha256"], int(value.get("rows", 0)))
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
