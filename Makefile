@@ -36,6 +36,7 @@ $(INSTALLED): constraints.txt pyproject.toml
 	@$(MAKE) --no-print-directory torch-$(TORCH)
 	@echo "torch is in; now Airflow, MLflow and the rest ..."
 	@$(BIN)/pip install --quiet -c constraints.txt -e ".[dev]"
+	@$(BIN)/python -m recsys.ranking.warm
 	@rm -f .venv/.installed-* && touch $@
 
 # A wheel at hand is taken; else the small CPU build from PyTorch's own index.

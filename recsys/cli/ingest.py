@@ -50,30 +50,42 @@ def ingest(
 
 
 def check(
-    file: Annotated[Path, typer.Argument(help="CSV, gzipped CSV or Parquet.")],
+    file: Annotated[
+        Path | None, typer.Argument(help="CSV, gzipped CSV or Parquet; default: the one of recsys.toml.")
+    ] = None,
     table: Annotated[str, typer.Option(help="orders, products, customers or exposures.")] = "orders",
     config: Annotated[Path | None, typer.Option(help="recsys.toml with the column names of this table.")] = None,
 ) -> None:
     """Say what of a file would be accepted, what quarantined and why; nothing is written."""
     from recsys.data.frontdoor import read_table
+    from recsys.data.ingest import expand
     from recsys.data.schema import FIELDS
     from recsys.errors import UsageError
 
     if table not in FIELDS:
         raise UsageError("--table", got=table, wanted=", ".join(FIELDS))
     settings, source = _source(file, table, config)
-    found = read_table(source, table, settings.shop)
-    typer.echo(summary(found.report))
-    typer.echo(reasons(found))
+    for one in expand(source):
+        found = read_table(one, table, settings.shop)
+        typer.echo(summary(found.report))
+        typer.echo(reasons(found))
 
 
-def _source(file: Path, table: str, config: Path | None) -> tuple[Settings, TableSource]:
+def _source(file: Path | None, table: str, config: Path | None) -> tuple[Settings, TableSource]:
     from recsys import config as settings_of
+    from recsys.data.ingest import sources_of
+    from recsys.errors import UsageError
 
     given = config is not None or settings_of.config_path().is_file()
-    settings = settings_of.load(config) if given else settings_of.Settings()
-    source: TableSource = getattr(settings, table)
-    return settings, source.model_copy(update={"path": str(file), "url": None, "query": None})
+    settings = settings_of.load(config) if given or file is None else settings_of.Settings()
+    if file is not None:
+        source: TableSource = getattr(settings, table)
+        return settings, source.model_copy(update={"path": str(file), "url": None, "query": None})
+    if table not in sources_of(settings):
+        raise UsageError(
+            "Nothing to check", got=f"[{table}] without path or url", wanted="recsys check FILE, or a path"
+        )
+    return settings, sources_of(settings)[table]
 
 
 def summary(report: Report) -> str:

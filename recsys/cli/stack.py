@@ -57,7 +57,7 @@ def demo(
     settings, file = _load(config)
     known = night.last(settings)
     if known and not again:
-        _show(settings, known)
+        _show(settings, file, known)
         if not _wants_another():
             _say("Another night: recsys demo --again (make demo AGAIN=1). The same day run again changes nothing.")
             _standing(settings)
@@ -69,7 +69,7 @@ def demo(
     if fresh:
         night.close_interrupted(place, console)
     outcome = night.run_night(settings, place, console)
-    _show(settings, outcome)
+    _show(settings, file, outcome)
     _addresses(settings, place)
 
 
@@ -110,8 +110,8 @@ def _wants_another() -> bool:
     return sys.stdin.isatty() and sys.stdout.isatty() and typer.confirm("Run another night?", default=False)
 
 
-def _show(settings: Settings, outcome: Outcome) -> None:
-    """The leaderboard, the decision in words and where the lists are."""
+def _show(settings: Settings, file: Path, outcome: Outcome) -> None:
+    """The leaderboard, the decision in words, where lists and report are, and a command that shows a list."""
     from recsys.cli.night import show_leaderboard
 
     if outcome.decision:
@@ -121,7 +121,21 @@ def _show(settings: Settings, outcome: Outcome) -> None:
     champion = outcome.decision.get("champion")
     if outcome.folder:
         _say(f"\nServed as of {outcome.as_of}: {champion}, {outcome.generation}")
-        _say(f"Lists: {_near(outcome.folder)}{os.sep}lists.parquet; one customer's: recsys recommend CUSTOMER")
+        _say(f"Lists    {_near(outcome.folder)}{os.sep}lists.parquet")
+        _say(f"         {_near(Path(sys.argv[0]))} recommend {_customer(outcome.folder)} --config {_near(file)}")
+    if (page := settings.runtime_folder / "reports" / "latest.html").exists():
+        _say(f"Report   {_near(page)}")
+
+
+def _customer(generation: Path) -> str:
+    """Somebody who has a list, so that the example can be run as it stands."""
+    import polars as pl
+
+    lists = generation / "lists.parquet"
+    if not lists.exists():
+        return "CUSTOMER"
+    known = pl.scan_parquet(lists).select(pl.col("customer").drop_nulls().first()).collect()
+    return str(known.item() or "CUSTOMER")
 
 
 def _standing(settings: Settings) -> None:
@@ -137,7 +151,7 @@ def _standing(settings: Settings) -> None:
 def _addresses(settings: Settings, place: Place) -> None:
     from recsys.stack import demo as night
 
-    _say(f"\nMLflow   {night.experiment_page(settings, place)}")
+    _say(f"MLflow   {night.experiment_page(settings, place)}")
     _say(f"Airflow  {place.airflow_url}   login {night.login(place)}")
     when = f"on ({settings.night.schedule}, {settings.night.timezone})" if place.scheduled else "off"
     how = "" if place.scheduled else "; `recsys up --schedule` switches it on"
@@ -146,7 +160,8 @@ def _addresses(settings: Settings, place: Place) -> None:
 
 def _near(path: Path) -> str:
     """Relative to where the person stands, when it lies below."""
-    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+    whole = path.absolute()
+    return str(whole.relative_to(Path.cwd())) if whole.is_relative_to(Path.cwd()) else str(path)
 
 
 def _console() -> Any:

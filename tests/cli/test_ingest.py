@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from recsys.cli import build
 from recsys.cli.ingest import visible
-from recsys.errors import DataError
+from recsys.errors import DataError, UsageError
 from tests.data.order_files import body, line, text
 
 SETTINGS = """
@@ -48,6 +48,14 @@ def test_a_refused_file_makes_the_command_fail_after_the_others_went_in(shop: Pa
     assert code == 2
     assert "orders0.csv" in out
     assert "60 accepted" in out
+
+
+def test_check_without_a_file_looks_at_those_of_the_configuration(shop: Path) -> None:
+    code, out = run("check", "--config", str(shop / "recsys.toml"))
+    assert code == 0
+    assert "orders1.csv: 61 rows" in out
+    with pytest.raises(UsageError, match=r"\[products\] without path"):
+        run("check", "--table", "products", "--config", str(shop / "recsys.toml"))
 
 
 def test_check_teaches_and_writes_nothing(shop: Path) -> None:
