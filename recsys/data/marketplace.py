@@ -14,6 +14,7 @@ w = weeks, f = taste dimensions. Prices and costs are in the shop's currency; a 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -178,6 +179,29 @@ def oracle_scores(market: Marketplace | MarketTruth, customers: I32, products: I
     return np.asarray(chance if products is None else chance[:, products], dtype=np.float32)
 
 
+def window_scores(market: Marketplace | MarketTruth, customers: I32, first_day: int, last_day: int) -> F32:
+    """Mean over the days of a window of the true probability [n, m] that a visit ends with this product first.
+
+    Only what was bought before `first_day` counts, as for anybody who makes a list then. A customer -1 - s is somebody
+    of segment s of whom nothing else is known: the mean over its people.
+    """
+    truth = _truth(market)
+    days = range(max(first_day, 0), min(last_day, truth.last_day) + 1)
+    known, total = np.flatnonzero(customers >= 0), np.zeros((len(customers), len(truth.products)), dtype=np.float32)
+    everything = np.arange(len(truth.products), dtype=np.int32)
+    rows = customers[known]
+    again = truth.repeat_effect * bought_before(truth, rows, first_day)
+    for week in sorted({day // WEEK for day in days}):
+        within = [day for day in days if day // WEEK == week]
+        strength = np.exp(utilities(truth, rows, everything, within[0]) + again)
+        for day in within:
+            total[known] += _chances(strength, truth.offered[:, day])
+    for segment in np.unique(customers[customers < 0]):
+        shares = sum(expected_shares(truth, day, -1 - int(segment)) for day in days)
+        total[customers == segment] = np.asarray(shares, dtype=np.float32)
+    return total / np.float32(max(len(days), 1))
+
+
 def oracle_completion(market: Marketplace | MarketTruth, customers: I32, first: I32, day: int) -> F32:
     """True probability [n, m] of each product as second item, given the first and that there is a second.
 
@@ -198,6 +222,44 @@ def oracle_completion(market: Marketplace | MarketTruth, customers: I32, first: 
         second = _complete(truth, strength, np.full(len(crowd), first[row], dtype=np.int32))
         scores[row] = weight / weight.sum() @ second
     return scores
+
+
+def pair_scores(market: Marketplace | MarketTruth, customers: I32, shown: I32, days: Sequence[int]) -> F32:
+    """True strength [n, m] of each product as the other one of a two-item order of which `shown` [n] is one.
+
+    Which of the two was bought first is not known, nor is the day among `days`: with e = exp(V) on offer, c the
+    complements, W_i = sum over j != i of e_j (1 + c_ij),
+
+        score_j = mean over days of e_i e_j / (1 + sum e) ((1 + c_ij) / (W_i + enough) + (1 + c_ji) / (W_j + enough))
+
+    `customers` [n] are rows, -1 = a guest: averaged over everybody, weighted by how often they come.
+    """
+    truth = _truth(market)
+    scores = np.zeros((len(shown), len(truth.products)), dtype=np.float32)
+    known, guests = np.flatnonzero(customers >= 0), np.flatnonzero(customers < 0)
+    crowd = np.arange(len(truth.rate), dtype=np.int32)[:: max(1, len(truth.rate) // 400)]
+    everything = np.arange(len(truth.products), dtype=np.int32)
+    again = truth.repeat_effect * bought_before(truth, customers[known], min(days))
+    for day in days:
+        values = utilities(truth, customers[known], everything, day) + again
+        scores[known] += _partners(truth, np.exp(values) * truth.offered[:, day], shown[known])
+        strength = np.exp(utilities(truth, crowd, everything, day)) * truth.offered[:, day]
+        rate = truth.rate[crowd].astype(np.float32)
+        for item in np.unique(shown[guests]):
+            mean = rate @ _partners(truth, strength, np.full(len(crowd), item, dtype=np.int32))
+            scores[guests[shown[guests] == item]] += mean / rate.sum()
+    return scores / np.float32(len(days))
+
+
+def _partners(truth: MarketTruth, strength: F32, shown: I32) -> F32:
+    """The formula of `pair_scores` for one day; strength [n, m] is 0 where a product is not on offer."""
+    total, rows = strength.sum(axis=1, keepdims=True), np.arange(len(shown))
+    left = total - strength + (truth.complements @ strength.T).T + truth.enough  # [n, m] W + enough
+    forth = (1 + truth.complements[shown].toarray()) / left[rows, shown][:, None]
+    back = (1 + truth.complements.T.tocsr()[shown].toarray()) / left
+    scores = strength[rows, shown][:, None] * strength / (1 + total) * (forth + back)
+    scores[rows, shown] = 0
+    return np.asarray(scores, dtype=np.float32)
 
 
 def expected_shares(
@@ -244,7 +306,11 @@ def _truth(market: Marketplace | MarketTruth) -> MarketTruth:
 
 def _choose(values: F32, offered: Flags) -> F32:
     """Logit probabilities with an outside option of utility 0."""
-    strength = np.exp(values) * offered
+    return _chances(np.exp(values), offered)
+
+
+def _chances(strength: F32, offered: Flags) -> F32:
+    strength = strength * offered
     return np.asarray(strength / (1 + strength.sum(axis=1, keepdims=True)), dtype=np.float32)
 
 

@@ -120,7 +120,7 @@ def sellers_of(page: Page) -> Sellers | None:
 
 
 def assumptions_of(page: Page, completing: str) -> Assumptions:
-    """The source's uptake, the shop's take rate, and how often the contender of tonight's complements found the item."""
+    """The source's uptake, the shop's take rate, and how often tonight's complements found the hidden item."""
     take = page.settings.shop.take_rate
     profit = Input(take) if take < 1 else Assumptions().profit_share
     metric = f"hit_at_{page.settings.contest.at[0]}"
