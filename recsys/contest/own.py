@@ -227,7 +227,8 @@ def verdict(entrants: Sequence[Entrant], contest: Contest) -> Decision:
         )
         for e in entrants
     ]
-    return decide(candidates, None, Standing(None), contest)
+    decision = decide(candidates, None, Standing(None), contest)
+    return replace(decision, reasons=tuple(r.replace(" is the first champion", " wins") for r in decision.reasons))
 
 
 def as_json(entrants: Sequence[Entrant], decision: Decision) -> dict[str, Any]:
