@@ -225,7 +225,15 @@ def demand(night: Night, backtests: Sequence[Json], fits: Sequence[Json]) -> Jso
 
 def assort(night: Night, decision: Json, fits: Sequence[Json]) -> Json:
     """Which products each segment should carry: a table of keep, add and drop for the generation."""
-    return {"status": "none", "reason": "No assortment was planned."}
+    from recsys.contest import assortments
+    from recsys.contest.optional import attempt
+
+    settings, lake = _open(night)
+
+    def backtested(name: str) -> Json:
+        return _fit(night, name, night["train"], {})
+
+    return attempt("assort", lambda: assortments.nightly(settings, lake, night, decision["champion"], fits, backtested))
 
 
 def publish(
@@ -251,7 +259,7 @@ def publish(
         return {"current": False, "generation": None, "why": why, "champion": now.champion}
     champion = decision["champion"]
     record, age = books.champion_record(lake, champion, by_name, night)
-    files, rows, facts = files_of(settings, lake, night, champion, record, by_name)
+    files, rows, facts = files_of(settings, lake, night, champion, record, by_name, assortment)
     told = books.manifest(night, decision, now, closed, age)
     full = {**facts, **told, "contenders": sorted(by_name)}
     entry = publication.publish(lake, now.number, files, full, rows)

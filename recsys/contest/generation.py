@@ -24,7 +24,13 @@ def popular_lately(data: Dataset) -> Scorer:
 
 
 def files_of(
-    settings: Settings, lake: Lake, night: Mapping[str, Any], champion: str, record: Record, fits: Mapping[str, Record]
+    settings: Settings,
+    lake: Lake,
+    night: Mapping[str, Any],
+    champion: str,
+    record: Record,
+    fits: Mapping[str, Record],
+    assortment: Mapping[str, Any] | None = None,
 ) -> tuple[dict[str, bytes], dict[str, int], dict[str, Any]]:
     """(files, rows per table, facts for the manifest) of the generation that serves `champion`."""
     data = lake.read_value(Dataset, ref_from(night["dataset"]))
@@ -48,7 +54,20 @@ def files_of(
     files |= _role(lake, fits, COMPLETE, "complements.safetensors")
     files["allocation.json"] = json.dumps({"arms": ALL_SELLERS, "sellers": {}}, sort_keys=True).encode()
     rows = {f"{name}.parquet": table.height for name, table in tables.items() if table is not None}
+    files |= assortment_files(lake, assortment or {}, rows)
     return files, rows, {"rungs": shares, "customers": len(ids), "version": version, "sizes": dict(night["sizes"])}
+
+
+def assortment_files(lake: Lake, assortment: Mapping[str, Any], rows: dict[str, int]) -> dict[str, bytes]:
+    """What the night planned for the segments: its table, the choice models behind it, its summary; adds to `rows`."""
+    files = {}
+    for ref in map(ref_from, assortment.get("tables", {}).values()):
+        name = ref.path.rsplit("/", 1)[-1]
+        files[name], rows[name] = lake.read(ref), ref.rows
+    if files:
+        summary = {k: v for k, v in assortment.items() if k != "tables"}
+        files["assortment.json"] = json.dumps(summary, sort_keys=True).encode()
+    return files
 
 
 def _popularity(data: Dataset, settings: Mapping[str, Any]) -> Scorer:

@@ -95,8 +95,9 @@ def expected_quality(panel: Panel, rest: F64) -> tuple[F64, F64, float]:
     _, (product, segment, period) = decompose(rest, effects)
     alternative = np.full(len(panel.offers.alternatives), np.quantile(product, 0.25))
     alternative[np.unique(panel.offers.alternative)] = product
-    by_segment = np.zeros(len(panel.space.segments) + 1)
     known = np.unique(panel.segment)
+    pooled = segment[0] if known[0] < 0 else 0.0  # small segments share the market of ~other
+    by_segment = np.full(len(panel.space.segments) + 1, pooled)
     by_segment[known] = segment  # -1 lands on the last row, which serves unknown segments
     return alternative, by_segment, float(period[-RECENT:].mean())
 
