@@ -35,8 +35,8 @@ def publish(lake: Lake, night: int, champion: str) -> publication.Entry:
     return publication.publish(lake, base, {"lists": f"{night} {champion}".encode()}, manifest(night, champion), {})
 
 
-def test_the_newest_is_served(tmp_path: Path) -> None:
-    lake = Lake(str(tmp_path))
+def test_the_newest_is_served(root: str) -> None:
+    lake = Lake(root)
     assert publication.standing(lake).champion is None
     with pytest.raises(StoreError, match="Nothing is published"):
         publication.current(lake)
@@ -49,22 +49,22 @@ def test_the_newest_is_served(tmp_path: Path) -> None:
     assert publication.doctor(lake) == []
 
 
-def test_since_goes_back_to_the_last_change(tmp_path: Path) -> None:
-    lake = Lake(str(tmp_path))
+def test_since_goes_back_to_the_last_change(root: str) -> None:
+    lake = Lake(root)
     for night, champion in enumerate("aabbb", start=1):
         publish(lake, night, champion)
     assert publication.standing(lake).since == "2024-01-03"
 
 
-def test_a_second_try_of_the_same_night_finishes_its_own_claim(tmp_path: Path) -> None:
-    lake = Lake(str(tmp_path))
+def test_a_second_try_of_the_same_night_finishes_its_own_claim(root: str) -> None:
+    lake = Lake(root)
     publish(lake, 1, "a")
     lake.claim("generations/gen-000002/claim.json", b'{"key": "night2-a", "at": %d}' % time.time())
     assert publish(lake, 2, "a").name == "gen-000002"
 
 
-def test_an_unfinished_claim_of_another_is_respected_until_it_is_stale(tmp_path: Path) -> None:
-    lake = Lake(str(tmp_path))
+def test_an_unfinished_claim_of_another_is_respected_until_it_is_stale(root: str) -> None:
+    lake = Lake(root)
     publish(lake, 1, "a")
     lake.claim("generations/gen-000002/claim.json", b'{"key": "other", "at": %d}' % time.time())
     with pytest.raises(ConflictError, match="being written by another"):
@@ -75,16 +75,16 @@ def test_an_unfinished_claim_of_another_is_respected_until_it_is_stale(tmp_path:
     assert publication.doctor(lake) == ["gen-000002 was claimed and never finished."]
 
 
-def test_who_decided_on_an_older_entry_loses(tmp_path: Path) -> None:
-    lake = Lake(str(tmp_path))
+def test_who_decided_on_an_older_entry_loses(root: str) -> None:
+    lake = Lake(root)
     publish(lake, 1, "a")
     publish(lake, 2, "b")
     with pytest.raises(ConflictError, match="first"):
         publication.publish(lake, 1, {}, manifest(2, "a"), {})
 
 
-def test_rollback_serves_the_generation_before_the_last_change_and_bars_the_contender(tmp_path: Path) -> None:
-    lake = Lake(str(tmp_path))
+def test_rollback_serves_the_generation_before_the_last_change_and_bars_the_contender(root: str) -> None:
+    lake = Lake(root)
     for night, champion in enumerate("aabb", start=1):
         publish(lake, night, champion)
     publication.rollback(lake, "bad lists")
@@ -96,8 +96,8 @@ def test_rollback_serves_the_generation_before_the_last_change_and_bars_the_cont
     assert (publication.current(lake).name, now.barred) == ("gen-000002", ())
 
 
-def test_rollback_within_one_champion_holds_publishing(tmp_path: Path) -> None:
-    lake = Lake(str(tmp_path))
+def test_rollback_within_one_champion_holds_publishing(root: str) -> None:
+    lake = Lake(root)
     publish(lake, 1, "a")
     with pytest.raises(UsageError, match="at least two"):
         publication.rollback(lake, "")
@@ -107,8 +107,8 @@ def test_rollback_within_one_champion_holds_publishing(tmp_path: Path) -> None:
     assert (publication.current(lake).name, now.held, now.barred) == ("gen-000001", True, ())
 
 
-def test_promotion_by_hand_is_kept_for_the_next_night(tmp_path: Path) -> None:
-    lake = Lake(str(tmp_path))
+def test_promotion_by_hand_is_kept_for_the_next_night(root: str) -> None:
+    lake = Lake(root)
     publish(lake, 1, "a")
     with pytest.raises(UsageError, match="cannot be promoted"):
         publication.promote(lake, "c", "")
@@ -117,52 +117,58 @@ def test_promotion_by_hand_is_kept_for_the_next_night(tmp_path: Path) -> None:
     assert publication.current(lake).name == "gen-000001"
 
 
-def test_a_flipped_bit_is_found_and_never_served(tmp_path: Path) -> None:
-    lake = Lake(str(tmp_path))
+def test_a_flipped_bit_is_found_and_never_served(root: str) -> None:
+    lake = Lake(root)
     entry = publish(lake, 1, "a")
-    file = tmp_path / entry.manifest["files"]["lists"]["path"]
+    path = entry.manifest["files"]["lists"]["path"]
     for bit in random.Random(0).sample(range(8 * 3), 8):
         blob = bytearray(b"1 a")
         blob[bit // 8] ^= 1 << bit % 8
-        file.write_bytes(bytes(blob))
+        lake.point(path, bytes(blob))
         with pytest.raises(StoreError, match="damaged"):
             publication.read_file(lake, entry, "lists")
     assert publication.doctor(lake) == ["gen-000001: lists is missing or damaged."]
 
 
-def test_doctor_mends_the_pointer(tmp_path: Path) -> None:
-    lake = Lake(str(tmp_path))
+def test_doctor_mends_the_pointer(root: str) -> None:
+    lake = Lake(root)
     publish(lake, 1, "a")
     lake.point("CURRENT", b'{"generation": "gen-000009", "entry": 9}')
     assert "gen-000009" in publication.doctor(lake, fix=True)[0]
     assert publication.doctor(lake) == []
 
 
-def _promote(root: str, champion: str, gate: Any, won: Any) -> None:
-    gate.wait()
-    try:
-        won.put((publish(Lake(root), 2, champion).number, champion))
-    except ConflictError:
-        won.put((0, champion))
+ROUNDS, PROMOTERS = 15, 8
+
+
+def _promote(root: str, champion: str, gate: Any, told: Any) -> None:
+    for turn in range(ROUNDS):
+        gate.wait()
+        try:
+            told.put((turn, publish(Lake(f"{root}/{turn}"), 2, champion).number, champion))
+        except ConflictError:
+            told.put((turn, 0, champion))
 
 
 @pytest.mark.slow
-def test_eight_concurrent_promoters_leave_one_champion_and_no_lost_update(tmp_path: Path) -> None:
-    spawn = multiprocessing.get_context("fork")
-    for round_ in range(15):
-        root = str(tmp_path / str(round_))
-        publish(Lake(root), 1, "a")
-        gate, won = spawn.Barrier(8), spawn.Queue()
-        promoters = [spawn.Process(target=_promote, args=(root, f"c{i}", gate, won)) for i in range(8)]
-        for p in promoters:
-            p.start()
-        told = [won.get(timeout=60) for _ in promoters]
-        for p in promoters:
-            p.join()
-        winners = sorted(t for t in told if t[0])
-        numbers = [n for n, _ in winners]
+def test_eight_concurrent_promoters_leave_one_champion_and_no_lost_update(root: str) -> None:
+    fork = multiprocessing.get_context("fork")
+    for turn in range(ROUNDS):
+        publish(Lake(f"{root}/{turn}"), 1, "a")
+    gate, told = fork.Barrier(PROMOTERS), fork.Queue()
+    promoters = [fork.Process(target=_promote, args=(root, f"c{i}", gate, told)) for i in range(PROMOTERS)]
+    for p in promoters:
+        p.start()
+    outcomes = [told.get(timeout=120) for _ in range(ROUNDS * PROMOTERS)]
+    for p in promoters:
+        p.join()
+    for turn in range(ROUNDS):
+        lake = Lake(f"{root}/{turn}")
+        winners = sorted((number, champion) for at, number, champion in outcomes if at == turn and number)
+        numbers = [number for number, _ in winners]
         assert len(numbers) == len(set(numbers)) >= 1
-        assert publication.standing(Lake(root)).champion == winners[-1][1]
+        assert publication.standing(lake).champion == winners[-1][1]
+        assert publication.doctor(lake) == []
 
 
 def _publish_for_ever(root: str) -> None:

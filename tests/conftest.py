@@ -1,0 +1,33 @@
+"""Fixtures that more than one room's tests use."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests import stores
+
+
+@pytest.fixture(scope="session")
+def s3_endpoint() -> Iterator[str]:
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    with stores.s3_server() as endpoint:
+        yield endpoint
+
+
+@pytest.fixture
+def s3_root(s3_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """s3://bucket/prefix of an empty bucket; the environment leads to it, in children too."""
+    for name, value in {**stores.KEYS, "AWS_ENDPOINT_URL": s3_endpoint}.items():
+        monkeypatch.setenv(name, value)
+    return f"{stores.make_bucket(f'lake-{uuid.uuid4().hex}')}/shop"
+
+
+@pytest.fixture(params=["folder", "bucket"])
+def root(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The root of an empty lake, on both kinds of storage."""
+    return str(tmp_path / "lake") if request.param == "folder" else str(request.getfixturevalue("s3_root"))
