@@ -190,7 +190,11 @@ class Night(Section):
     parallel: int = Field(default=2, ge=1)
     retries: int = Field(default=5, ge=0)
     retry_seconds: float = Field(default=60, gt=0)
-    late_hours: float = Field(default=6, gt=0)
+    late_hours: float = Field(default=6, gt=0)  # after this long a night is called late
+    approve_hours: float = Field(default=4, gt=0)  # a promotion nobody approved by then does not happen
+    webhook: str = Field(
+        default="", pattern=r"^(https?://\S+)?$"
+    )  # where a late or failed night is told; "": the log alone
 
 
 class Publishing(Section):
@@ -202,6 +206,8 @@ class Publishing(Section):
     active_days: int = Field(default=365, ge=1)
     assortment: int = Field(default=50, ge=1)
     keep: int = Field(default=30, ge=5)  # generations
+    push_url: str = ""  # SQLAlchemy URL of the shop's database, which is given the lists of a new generation
+    push_table: str = Field(default="recommendations", pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}$")
 
 
 class Tracking(Section):

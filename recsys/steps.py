@@ -65,6 +65,7 @@ def prepare(night: Night) -> Night:
     from recsys.contest.night import folder
     from recsys.contest.record import key_of
     from recsys.data import prepare as data
+    from recsys.data.runs import remember
 
     settings, lake = _open(night)
     day, note = data.as_of_day(lake, night["asked"])
@@ -83,6 +84,7 @@ def prepare(night: Night) -> Night:
     place = f"datasets/{as_of}-{key_of(inputs[0], inputs[1])}"
     made = data.prepare(lake, settings, day, place, backtest=night.get("backtest", True))
     lake.put_json(prepared, made)
+    remember(lake, night)
     return {**night, **lake.read_json(prepared)}
 
 
@@ -173,11 +175,14 @@ def decide(night: Night, backtests: Sequence[Json], evidence: Json, trial: Json 
     from recsys.contest import decide as rule
     from recsys.contest import night as books
     from recsys.contest.record import once
+    from recsys.data.runs import remember
 
     settings, lake = _open(night)
     before = books.published_before(lake, night)
     if before is not None:
-        known: Json = lake.read_json(lake.read_json(before.manifest["night"])["decision"])
+        taken = lake.read_json(before.manifest["night"])["decision"]
+        remember(lake, night, taken)
+        known: Json = lake.read_json(taken)
         return known
     now = publication.standing(lake)
     path = f"{books.folder(night)}/decision-{now.number}-{night['promotion']}.json"
@@ -196,7 +201,19 @@ def decide(night: Night, backtests: Sequence[Json], evidence: Json, trial: Json 
         return {**books.plain(decision.json()), **facts}
 
     decided: Json = once(lake, path, make)
+    remember(lake, night, path)
     return decided
+
+
+def settle(night: Night, decision: Json, answer: Json) -> Json:
+    """The decision after a person was asked about its proposal, if it had one. answer: promote or keep, and by whom."""
+    from recsys.contest.approval import settle as settled
+    from recsys.data.runs import remember
+
+    _, lake = _open(night)
+    final = settled(lake, decision, answer)
+    remember(lake, night, final["path"])
+    return final
 
 
 def eligible(backtests: Sequence[Json], decision: Json) -> list[str]:

@@ -51,6 +51,7 @@ class Decision:
     gates: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     power: Mapping[str, Any] = field(default_factory=dict)
     argmax: str | None = None  # what nightly argmax would have crowned
+    proposal: str | None = None  # who would be promoted if a person approved
 
     def json(self) -> dict[str, Any]:
         return asdict(self)
@@ -167,8 +168,13 @@ def _nightly(
     assert champion is not None
     names = {c.name for c in passing}
 
-    def keep(*reasons: str, tests: Sequence[Test] = (), strength: Mapping[str, Any] | None = None) -> Decision:
-        return Decision("keep", champion, champion, reasons, tuple(tests), gates, strength or {}, argmax)
+    def keep(
+        *reasons: str,
+        tests: Sequence[Test] = (),
+        strength: Mapping[str, Any] | None = None,
+        proposal: str | None = None,
+    ) -> Decision:
+        return Decision("keep", champion, champion, reasons, tuple(tests), gates, strength or {}, argmax, proposal)
 
     if standing.wanted and standing.wanted != champion:
         return keep(f"{standing.wanted} was promoted by hand but has no result tonight; {champion} stays until it has.")
