@@ -1,0 +1,61 @@
+"""Figures: marks where the numbers say, words for those who cannot see them."""
+
+from __future__ import annotations
+
+import pytest
+
+from recsys.report.figures import LEFT, RIGHT, Mark, Point, bars, intervals, lines, scatter
+from tests.report.markup import read
+
+
+def percent(text: str) -> float:
+    return float(text.removesuffix("%"))
+
+
+def test_a_mark_lies_where_its_value_is_between_zero_and_the_largest_end() -> None:
+    svg = read(intervals("t", [Mark("a", 0.2, 0.1, 0.4, marked=True), Mark("b", 0.1)], "NDCG", "n = 7 customers"))
+    at = [percent(c.attributes["cx"]) for c in svg.all("circle")]
+    assert at == pytest.approx([(LEFT + RIGHT) / 2, LEFT + (RIGHT - LEFT) / 4])
+    whiskers = [e for e in svg.all("line") if "whisker" in e.attributes["class"]]
+    assert [(percent(w.attributes["x1"]), percent(w.attributes["x2"])) for w in whiskers] == [(26.0, RIGHT)]
+    assert [c.attributes["class"] for c in svg.all("circle")] == ["marked", "plain"]
+    assert "a 0.2000 (0.1000 to 0.4000); b 0.1000" in svg.all("desc")[0].words()
+    assert "n = 7 customers" in svg.all("figcaption")[0].words()
+
+
+def test_negative_values_lie_left_of_zero() -> None:
+    svg = read(bars("t", [Mark("gain", 30.0), Mark("loss", -10.0)], "EUR", "n = 2"))
+    gain, loss = svg.all("rect")
+    zero = LEFT + (RIGHT - LEFT) / 4
+    assert (percent(gain.attributes["x"]), percent(gain.attributes["width"])) == (
+        pytest.approx(zero),
+        pytest.approx(72),
+    )
+    assert (percent(loss.attributes["x"]), percent(loss.attributes["width"])) == (LEFT, pytest.approx(24))
+
+
+def test_names_are_escaped() -> None:
+    assert "<i>" not in str(bars("<i>", [Mark("<i>", 1.0)], "<i>", "<i>"))
+    assert "<i>" not in str(scatter("<i>", [Point("<i>", 1.0, 2.0)], ("<i>", "<i>"), "<i>"))
+    assert "<i>" not in str(lines("<i>", {"<i>": [(0, 1)]}, ("<i>", "<i>"), "<i>"))
+
+
+def test_lines_run_over_the_plane_and_differ_by_more_than_colour() -> None:
+    tree = read(lines("t", {"a": [(0, 0.0), (10, 5.0)], "b": [(0, 2.5), (10, 10.0)]}, ("visitors", "clicks"), "n = 3"))
+    paths = tree.all("polyline")
+    assert paths[0].attributes["points"] == "0.00,100.00 100.00,50.00"
+    assert paths[1].attributes["points"] == "0.00,75.00 100.00,0.00"
+    assert len({p.attributes["stroke-dasharray"] for p in paths}) == 2
+    assert [li.words().strip() for li in tree.all("li")] == ["a", "b"]
+
+
+def test_points_of_one_value_are_drawn_in_the_middle() -> None:
+    circle = read(scatter("t", [Point("a", 3.0, 0.0)], ("s", "NDCG"), "n = 1")).all("circle")[0]
+    assert percent(circle.attributes["cx"]) == 50
+
+
+def test_nothing_to_draw_is_no_figure() -> None:
+    assert intervals("t", [], "x", "n") is None
+    assert bars("t", [Mark("a", float("nan"))], "x", "n") is None
+    assert lines("t", {}, ("x", "y"), "n") is None
+    assert scatter("t", [], ("x", "y"), "n") is None
