@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import tomllib
 from datetime import date
 from pathlib import Path
@@ -237,15 +238,32 @@ class Settings(Section):
     publishing: Publishing = Publishing()
     tracking: Tracking = Tracking()
     runtime: str = ".runtime"  # services, logs and lake live under it
+    # A folder or s3://bucket/prefix; "": the folder `lake` under runtime. Where it lies changes no result: not dumped.
+    lake: str = Field(default="", exclude=True)
     folder: str = "."  # where recsys.toml lies: filled in by load
 
     @property
     def runtime_folder(self) -> Path:
         return (Path(self.folder) / self.runtime).resolve()
 
+    @field_validator("lake")
+    @classmethod
+    def _folder_or_bucket(cls, root: str) -> str:
+        if "://" in root and not re.match(r"s3://[^/]+", root):
+            raise ValueError("a folder or s3://bucket/prefix")
+        return root
+
+    @property
+    def lake_root(self) -> str:
+        """What `Lake` is opened with: an absolute folder or s3://bucket/prefix."""
+        return self.file(self.lake) if self.lake else str(self.runtime_folder / "lake")
+
     @property
     def lake_folder(self) -> Path:
-        return self.runtime_folder / "lake"
+        """The lake as a folder; raises ConfigError when it is a bucket."""
+        if "://" in self.lake_root:
+            raise ConfigError("This needs a lake in a folder", got=self.lake_root)
+        return Path(self.lake_root)
 
     def file(self, path: str) -> str:
         """A path of recsys.toml, absolute."""
@@ -292,7 +310,7 @@ def _with_environment(tree: dict[str, Any]) -> dict[str, Any]:
         if (
             not name.startswith(ENV_PREFIX)
             or keys[0] not in Settings.model_fields
-            or (len(keys) == 1 and keys[0] != "runtime")
+            or (len(keys) == 1 and keys[0] not in ("runtime", "lake"))
         ):
             continue
         at = tree

@@ -32,7 +32,7 @@ def start_night(params: Mapping[str, Any]) -> Night:
     from recsys.contest.blending import check_blends
 
     settings = load(params.get("config"))
-    lake = str(params.get("lake") or settings.lake_folder)
+    lake = str(params.get("lake") or settings.lake_root)
     minutes = params.get("minutes")
     asked.check_space(lake)
     contenders = asked.chosen(params.get("contenders"), settings, publication.standing(Lake(lake)))

@@ -169,7 +169,7 @@ def _page(
 
 def _open() -> tuple[Settings, Lake]:
     settings = load()
-    return settings, Lake(str(settings.lake_folder))
+    return settings, Lake(settings.lake_root)
 
 
 def _refused(request: Request, error: Exception) -> Response:

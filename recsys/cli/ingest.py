@@ -38,7 +38,7 @@ def ingest(
         raise ConfigError(
             "There is nothing to ingest", got="no table with a path or url", wanted="[orders] path in recsys.toml"
         )
-    report = bring(Lake(str(settings.lake_folder)), sources, settings.shop, strict=False)
+    report = bring(Lake(settings.lake_root), sources, settings.shop, strict=False)
     if out:
         out.write_text(json.dumps(report.json(), indent=1) + "\n", encoding="utf-8")
     for file in report.files:

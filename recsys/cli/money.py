@@ -48,7 +48,7 @@ def _from_lake(settings: Any) -> tuple[Any, int]:
     from recsys.data.ingest import day_range, lake_orders
     from recsys.data.lake import Lake
 
-    lake = Lake(settings.lake_folder)
+    lake = Lake(settings.lake_root)
     last = day_range(lake)[1]
     if last is None:
         raise UsageError("recsys opportunity", got="an empty lake", cure="Run `recsys ingest` first, or give --file.")

@@ -167,7 +167,7 @@ def _lake(config: str | None) -> Any:
     from recsys.config import load
     from recsys.data.lake import Lake
 
-    return Lake(str(load(config).lake_folder))
+    return Lake(load(config).lake_root)
 
 
 def _served(config: str | None) -> tuple[Any, Any]:

@@ -119,8 +119,9 @@ def _show(settings: Settings, file: Path, outcome: Outcome) -> None:
     if outcome.why and outcome.why not in "; ".join(outcome.decision.get("reasons", ())):
         _say(outcome.why)
     champion = outcome.decision.get("champion")
-    if outcome.folder:
+    if outcome.generation:
         _say(f"\nServed as of {outcome.as_of}: {champion}, {outcome.generation}")
+    if outcome.folder:
         _say(f"Lists    {_near(outcome.folder)}{os.sep}lists.parquet")
         _say(f"         {_near(Path(sys.argv[0]))} recommend {_customer(outcome.folder)} --config {_near(file)}")
     if (page := settings.runtime_folder / "reports" / "latest.html").exists():

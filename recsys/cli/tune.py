@@ -99,7 +99,7 @@ def _past(settings: Settings | None, train: str | None) -> tuple[Dataset, str]:
     from recsys.data.lake import Lake
 
     assert settings is not None
-    return past_of_shop(settings, Lake(str(settings.lake_folder)))
+    return past_of_shop(settings, Lake(settings.lake_root))
 
 
 def _tell(name: str, trial: Trial) -> None:

@@ -209,8 +209,6 @@ def lake_orders(lake: Lake, until_day: int) -> pl.LazyFrame:
     Columns: `schema.column_types("orders")`. Every file is checked against its digest first. Raises EmptyError when
     there are none, StoreError for a damaged file.
     """
-    import polars as pl
-
     files = [file for record in _records(lake, "orders") for file in record["files"] if file["day"] <= until_day]
     if not files:
         raise EmptyError(
@@ -219,9 +217,7 @@ def lake_orders(lake: Lake, until_day: int) -> pl.LazyFrame:
             wanted=f"some until {day_name(until_day)}",
             cure="Run `recsys ingest`, or choose a later day.",
         )
-    for file in files:
-        lake.read(ref_from(file))
-    return pl.scan_parquet([f"{lake.root}/{file['path']}" for file in files], hive_partitioning=False)
+    return lake.scan_frames([ref_from(file) for file in files])
 
 
 def lake_exposures(lake: Lake, until_day: int) -> pl.DataFrame | None:

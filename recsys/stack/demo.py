@@ -34,7 +34,7 @@ class Outcome:
 
 def last(settings: Settings) -> Outcome | None:
     """The newest published night in the lake, None before the first."""
-    lake = Lake(str(settings.lake_folder))
+    lake = Lake(settings.lake_root)
     try:
         entry = publication.current(lake)
         closed = lake.read_json(str(entry.manifest["night"]))
@@ -84,8 +84,9 @@ def experiment_page(settings: Settings, place: Place) -> str:
         return shown
 
 
-def _folder(settings: Settings, generation: str) -> Path:
-    return settings.lake_folder / "generations" / generation
+def _folder(settings: Settings, generation: str) -> Path | None:
+    """Where a generation's files lie, None when that is a bucket."""
+    return None if "://" in settings.lake_root else settings.lake_folder / "generations" / generation
 
 
 def _failure(client: Client, place: Place, run: str) -> str:
