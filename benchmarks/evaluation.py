@@ -42,7 +42,7 @@ def compare(title: str, work: Work, threads: int, repeats: int) -> dict[str, Any
     """Check that everybody computes the same figures, then time them."""
     with tempfile.TemporaryDirectory() as folder:
         work.save(Path(folder) / "work.npz")
-        peer = Peer(Path(folder) / "work.npz", threads) if PEERS.exists() else None
+        peer = Peer("peer.py", Path(folder) / "work.npz", threads) if PEERS.exists() else None
         versions = peer.ask("versions") if peer else {}
         figures = {OURS: ours(work, threads), "torch": torch_metrics(work, threads)}
         cases: dict[str, Case] = {

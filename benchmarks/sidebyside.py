@@ -60,10 +60,10 @@ def timed(work: Callable[[], Any]) -> Case:
 
 
 class Peer:
-    """A process in the peers' environment that loads the same arrays and runs a named case when told to."""
+    """A script in the peers' environment that loads the same arrays and runs a named case when told to."""
 
-    def __init__(self, arrays: Path, threads: int) -> None:
-        command = [str(PEERS), str(ROOT / "benchmarks" / "peer.py"), str(arrays), str(threads)]
+    def __init__(self, script: str, *arguments: object) -> None:
+        command = [str(PEERS), str(ROOT / "benchmarks" / script), *map(str, arguments)]
         pipe = subprocess.PIPE
         self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True)
 
@@ -74,7 +74,7 @@ class Peer:
         self._process.stdin.flush()
         answer = self._process.stdout.readline()
         if not answer:
-            raise RuntimeError(f"{name}: the peers' process ended; run benchmarks/peer.py by hand to see why")
+            raise RuntimeError(f"{name}: the peers' process ended; run its script in benchmarks/ by hand to see why")
         found: dict[str, Any] = json.loads(answer)
         return found
 

@@ -49,7 +49,7 @@ def compare(threads: int, repeats: int) -> dict[str, Any]:
     work = simulate(10_000, PRODUCTS, DEPTH, events=100, held_out=1)
     with tempfile.TemporaryDirectory() as folder:
         work.save(Path(folder) / "work.npz")
-        peer = Peer(Path(folder) / "work.npz", threads) if PEERS.exists() else None
+        peer = Peer("peer.py", Path(folder) / "work.npz", threads) if PEERS.exists() else None
         theirs = {name: implicit_lists(work, threads, name) for name in IMPLICIT}
         cases: dict[str, Case] = {
             PRODUCT: timed(lambda: product(work, threads)),

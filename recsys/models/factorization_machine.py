@@ -15,10 +15,11 @@ from typing import Annotated, ClassVar, Literal
 from recsys.contract import Dataset, Fitted, Part, Run
 from recsys.models.settings import Range
 from recsys.models.torch.losses import Loss
-from recsys.models.torch.network import Form
+from recsys.models.torch.network import Form, Negatives
 
 Query = Literal["history", "customer", "both"]
-NEGATIVES: dict[str, int] = {"softmax": 256, "bpr": 64, "logistic": 256}
+NEGATIVES: dict[str, int | None] = {"softmax": None, "bpr": 1, "logistic": 6}  # None: all products sold
+DRAWN: dict[str, int] = {"softmax": 256, "bpr": 64, "logistic": 256}  # for each batch, to estimate those
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class FactorizationMachine:
     loss: Loss = "softmax"
     dimension: Annotated[int, Range(0, 2048)] | None = None  # 0: the linear part alone; None: `usual_dimension`
     query: Query = "history"  # who asks: what they bought, their own identity, or both
-    negatives: Annotated[int, Range(1, 1_000_000)] | None = None  # drawn for each batch; None: see NEGATIVES
+    negatives: Negatives | None = None  # of a purchase; None: see NEGATIVES
     learning_rate: Annotated[float, Range(1e-6, 1)] = 0.003
     dropout: Annotated[float, Range(0, 0.95)] = 0.3  # of the query's summed vector
     regularisation: Annotated[float, Range(0, 1e3)] = 0.0  # times the mean squared length of either side's sum
@@ -61,5 +62,6 @@ class FactorizationMachine:
             dropout=self.dropout,
             regularisation=self.regularisation,
             loss=self.loss,
-            random=self.negatives or NEGATIVES[self.loss],
+            random=DRAWN[self.loss],
+            negatives=self.negatives or NEGATIVES[self.loss],
         )

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 
 from recsys.contract import Dataset, Fitted, Part, Run
 from recsys.models.settings import Range
-from recsys.models.torch.network import Form, Join
+from recsys.models.torch.network import Form, Join, Negatives
 
 Query = Literal["history", "customer", "both"]
 Width = Annotated[int, Range(1, 4096)]
@@ -29,6 +29,7 @@ class TwoTower:
     learning_rates: Annotated[tuple[float, float], Range(0, 1)] = (0.003, 0.003)  # of query and product tower
     join: Join = "cosine"
     temperature: Annotated[float, Range(1e-3, 100)] = 0.1  # of cosine and distance
+    negatives: Negatives | None = None  # of a purchase; None: all products. Few serve the middle of a list
     dropout: Annotated[float, Range(0, 0.95)] = 0.0
     epochs: Annotated[int, Range(1, 10_000)] | None = None  # None: stopped early, see `loop.fit`
     side_features: bool = True  # False: identities and history alone
@@ -55,4 +56,5 @@ class TwoTower:
             join=self.join,
             temperature=self.temperature,
             dropout=self.dropout,
+            negatives=self.negatives,
         )

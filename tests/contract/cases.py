@@ -48,7 +48,7 @@ CASES: dict[str, Case] = {
         iterates=True,
         warm=True,
         reads_history=True,
-        most_settings=10,  # two towers, each with its own depth, width and rate
+        most_settings=11,  # two towers, each with its own depth, width and rate
     ),
     "blend": Case(reads_history=True, parts=True),
 }

@@ -113,7 +113,7 @@ def test_the_scorer_is_the_machine_up_to_what_is_the_same_for_every_product(loss
 def test_training_and_scoring_know_the_same_machine() -> None:
     """The loss of the folded scorer over all products is the one that training reports, once the rates are 0."""
     data = planted.groups(90)
-    still = machine(learning_rate=1e-6, dropout=0, epochs=1, negatives=100).fit(data, Run())
+    still = machine(learning_rate=1e-6, dropout=0, epochs=1).fit(data, Run())
     assert still.report["losses"][0] == pytest.approx(np.log(45 - 5), abs=0.15), "nothing learnt: all alike"
 
 

@@ -13,7 +13,6 @@ from recsys.models.torch.sampling import NEVER
 
 Tensor: TypeAlias = Any
 Loss = Literal["softmax", "bpr", "logistic"]
-NEGATIVES_PER_TARGET = 6.0  # weight of the candidates in the logistic loss
 
 
 def softmax_loss(positive: Tensor, owner: Tensor, negative: Tensor, added: Tensor) -> Tensor:
@@ -34,12 +33,11 @@ def bpr_loss(positive: Tensor, owner: Tensor, negative: Tensor, added: Tensor) -
 
 
 def logistic_loss(positive: Tensor, owner: Tensor, negative: Tensor, added: Tensor) -> Tensor:
-    """log(1 + e^-s) for targets and log(1 + e^s) for candidates, whose weights sum to NEGATIVES_PER_TARGET."""
+    """log(1 + e^-s) for targets, and log(1 + e^s) for as many products as the candidates stand for."""
     from torch.nn.functional import softplus
 
-    allowed = _allowed(added)
-    others = (softplus(negative) * allowed).sum(dim=1) / allowed.sum(dim=1).clamp(min=1)
-    return (softplus(-positive) + NEGATIVES_PER_TARGET * others[owner]).mean()
+    others = (softplus(negative) * added.exp()).sum(dim=1)
+    return (softplus(-positive) + others[owner]).mean()
 
 
 def _allowed(added: Tensor) -> Tensor:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 import numpy as np
 
 from recsys.contract import F32, I32, I64, Rows
+from recsys.models.settings import Range
 from recsys.models.torch.layers import apply
 from recsys.models.torch.losses import LOSSES, Loss
 from recsys.models.torch.tables import Look, Table, multiply
@@ -16,6 +17,7 @@ from recsys.scorers.tower import Layer
 
 Tensor: TypeAlias = Any
 Join = Literal["inner", "cosine", "distance"]
+Negatives = Annotated[int, Range(1, 10**9)]  # products that one purchase competes with
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,7 @@ class Form:
     regularisation: float = 0.0  # times the mean squared length of the sums of either side
     loss: Loss = "softmax"
     random: int = 256  # candidates drawn for each batch beside its targets
+    negatives: int | None = None  # that a target competes with; None: all products sold
 
 
 @dataclass(frozen=True)

@@ -13,24 +13,29 @@ NEVER = -1e9  # added to a logit that must not count; minus infinity would make 
 
 @dataclass(frozen=True)
 class Sampler:
-    """How candidates are drawn: targets of the batch, and `random` draws with equal chances from the products sold."""
+    """How candidates are drawn: targets of the batch, and `random` draws with equal chances from the products sold.
+
+    `negatives`: how many products the candidates stand for, where not for all that are sold.
+    """
 
     share: F64  # [m] of all targets; 0 = never sold
     random: int
     in_batch: bool = True
+    negatives: int | None = None
 
     def draw(self, target: I32, rng: np.random.Generator) -> tuple[I32, F32]:
-        """Distinct products in order, the targets among them, and minus log(chance to be drawn) or NEVER.
+        """Distinct products in order, the targets among them, and log(negatives / sold / chance to be drawn) or NEVER.
 
         Mixed negatives (Yang et al. 2020). A target that is no candidate itself is NEVER; all products sold are
         candidates where `random` reaches their number, and then the loss is the exact one.
         """
         sold = np.flatnonzero(self.share).astype(np.int32)
+        fewer = np.float32(0 if self.negatives is None else min(0, np.log(self.negatives / len(sold))))
         if self.random >= len(sold):
-            return sold, np.zeros(len(sold), dtype=np.float32)
+            return sold, np.full(len(sold), fewer)
         drawn = rng.choice(sold, self.random)
         product = np.unique(np.concatenate([target, drawn]))
-        added = -self.log_chance(product, len(target))
+        added = fewer - self.log_chance(product, len(target))
         if not self.in_batch:
             added[~np.isin(product, drawn)] = NEVER
         return product, added

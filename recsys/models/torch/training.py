@@ -76,7 +76,7 @@ def training(data: Dataset, form: Form) -> Training:
         about=_about(data, form),
         products=_products(data, form, counts > 0),
         months=form.context and len(np.unique(purchases.month)) > 1,
-        sampler=Sampler(counts / counts.sum(), form.random, in_batch=form.loss == "softmax"),
+        sampler=Sampler(counts / counts.sum(), form.random, in_batch=form.loss == "softmax", negatives=form.negatives),
         columns=np.array([f"history:{i}" for i in data.space.products.ids], dtype=object) if m else EMPTY.ids,
     )
 

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from recsys.models.torch.losses import LOSSES, NEGATIVES_PER_TARGET, bpr_loss, logistic_loss, softmax_loss
+from recsys.models.torch.losses import LOSSES, bpr_loss, logistic_loss, softmax_loss
 from recsys.models.torch.sampling import NEVER
 
 SCORES = torch.tensor([[1.0, 0.0, -1.0, 2.0], [0.5, 0.5, 3.0, -2.0]])  # 2 visits, 4 candidates
@@ -40,10 +40,10 @@ def test_bpr_is_the_mean_over_allowed_pairs() -> None:
 
 
 def test_logistic_weighs_both_signs() -> None:
-    loss = logistic_loss(SCORES[OWNER, SLOT], OWNER, SCORES, KNOWN)
+    loss = logistic_loss(SCORES[OWNER, SLOT], OWNER, SCORES, KNOWN + math.log(3))  # a candidate stands for three
     up = [math.log(1 + math.exp(-s)) for s in (1, 2, 3)]
-    down = [sum(math.log(1 + math.exp(s)) for s in row) / len(row) for row in ([0, -1], [0.5, 0.5, -2])]
-    expected = sum(up) / 3 + NEGATIVES_PER_TARGET * (2 * down[0] + down[1]) / 3
+    down = [3 * sum(math.log(1 + math.exp(s)) for s in row) for row in ([0, -1], [0.5, 0.5, -2])]
+    expected = sum(up) / 3 + (2 * down[0] + down[1]) / 3
     assert loss.item() == pytest.approx(expected, rel=1e-6)
 
 

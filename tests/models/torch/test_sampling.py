@@ -51,6 +51,18 @@ def test_log_q_has_the_sign_that_makes_the_sampled_sum_unbiased() -> None:
     assert added[0] < added[-1], "the frequent product is pulled down more"
 
 
+@pytest.mark.parametrize("random", [2, 5])
+def test_negatives_are_how_many_products_the_candidates_stand_for(random: int) -> None:
+    """With every score 0 the sum over candidates of exp(added) is, on average, the number of negatives."""
+    rng, n = np.random.default_rng(4), 20_000
+    sampler = Sampler(SHARE, random, negatives=3)
+    total = sum(np.exp(sampler.draw(rng.choice(6, 2, p=SHARE).astype(np.int32), rng)[1]).sum() for _ in range(n)) / n
+    assert total == pytest.approx(3, rel=0.02)
+    _, added = Sampler(SHARE, random, negatives=100).draw(np.array([0], np.int32), np.random.default_rng(5))
+    _, as_sold = Sampler(SHARE, random).draw(np.array([0], np.int32), np.random.default_rng(5))
+    np.testing.assert_array_equal(added, as_sold, err_msg="there are no more negatives than products")
+
+
 def test_a_purchase_of_the_row_is_no_negative_of_it() -> None:
     added = np.array([0.1, 0.2, 0.3], np.float32)  # of products 2, 5, 7
     slot = np.array([-1, -1, 0, -1, -1, 1, -1, 2])
