@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from recsys.errors import StoreError
+from recsys.errors import StoreError, UsageError
+
+if TYPE_CHECKING:
+    from recsys.assortment.instance import Instance
 
 INPUT = "a number, or mean,sd"
+SHOWN = 20  # products to add, keep and drop; the file has them all
 
 
 def register(app: typer.Typer) -> None:
@@ -21,24 +25,45 @@ def register(app: typer.Typer) -> None:
 
 
 def assortment(
-    instance: Annotated[Path, typer.Option(help="JSON file: model, utilities, revenues, rules (docs/assortment.md).")],
+    segment: Annotated[str, typer.Option(help="Segment of the newest generation, as the champion sees it.")] = "",
+    size: Annotated[int | None, typer.Option(min=1, help="At most so many; default: publishing.assortment.")] = None,
+    instance: Annotated[
+        Path | None, typer.Option(help="Or a JSON file that states it all: docs/assortment.md.")
+    ] = None,
     constraints: Annotated[Path | None, typer.Option(help="JSON file of rules, in place of the instance's.")] = None,
+    config: Annotated[str | None, typer.Option(help="recsys.toml; default: $RECSYS_CONFIG or ./recsys.toml.")] = None,
     seconds: Annotated[float, typer.Option(min=0.0, help="Limit of the search for a proof (mixed logit).")] = 120.0,
-    out: Annotated[Path | None, typer.Option("--json", help="Write the answer here as JSON.")] = None,
+    out: Annotated[str | None, typer.Option("--json", help="Write the answer here as JSON.")] = None,
 ) -> None:
     """Which products to carry, what that is worth, how far from the optimum it can be, what each rule costs."""
     from recsys.assortment.optimise import optimise, to_json
     from recsys.assortment.plan import changes
     from recsys.assortment.read import read_instance
+    from recsys.cli.output import result_file
 
-    stated = read_instance(instance, constraints)
+    file = result_file(out)
+    if bool(segment) == bool(instance):
+        raise UsageError("recsys assortment", got="both" if segment else "neither", wanted="--segment or --instance")
+    if instance is not None and size is not None:
+        raise UsageError("--size", got="beside --instance", wanted="'size' in the instance or the constraints")
+    stated = read_instance(instance, constraints) if instance else _of_segment(segment, size, constraints, config)
     answer = optimise(stated, seconds)
     found = to_json(stated, answer)
     if stated.current is not None:
         found["changes"] = [asdict(change) for change in changes(stated, stated.current, answer)]
-    if out is not None:
-        write_json(out, found)
+    if file is not None:
+        write_json(file, found)
     typer.echo(assortment_text(found))
+
+
+def _of_segment(segment: str, size: int | None, constraints: Path | None, config: str | None) -> Instance:
+    from recsys.assortment.published import segment_instance
+    from recsys.config import load
+    from recsys.data.lake import Lake
+
+    settings = load(config)
+    lake = Lake(settings.lake_root)
+    return segment_instance(lake, segment, size or settings.publishing.assortment, constraints)
 
 
 def opportunity(
@@ -86,8 +111,12 @@ def assortment_text(found: dict[str, Any]) -> str:
     for binding in found["binding"]:
         least = "" if binding["exact"] else "at least "
         lines.append(f"rule {binding['rule']}: costs {least}{binding['cost']:.6g} per visitor")
-    for change in found.get("changes", []):
-        lines.append(f"{change['action']:<4} {change['product']}: {change['reason']}")
+    table = found.get("changes", [])
+    for change in table[:SHOWN]:
+        moved = f"{change['share_before']:.4f} to {change['share_after']:.4f}"
+        lines.append(f"{change['action']:<4} {change['product']:<24} share {moved}  {change['reason']}")
+    if len(table) > SHOWN:
+        lines.append(f"and {len(table) - SHOWN} more: --json OUT has them all")
     return "\n".join([*lines, *(f"note: {note}" for note in found["notes"])])
 
 

@@ -1,0 +1,38 @@
+import numpy as np
+import pytest
+
+from recsys.contest.chances import calibrate, evenly, segment_chance, sold_lately
+from recsys.contract import Run
+from recsys.models import catalog
+from tests import worlds
+from tests.contest.chance_world import held_out
+
+
+def test_rows_are_taken_evenly_and_always_the_same() -> None:
+    assert evenly(3, 10).tolist() == [0, 1, 2]
+    assert evenly(0, 10).tolist() == []
+    assert evenly(101, 3).tolist() == [0, 50, 100]
+
+
+def test_sales_lately_count_orders_of_the_segment() -> None:
+    data = worlds.dataset([[0, 1], [1], [1]], 3, days_ago=[[1, 1], [2], [40]], segment=[0, 1, 0])
+    assert sold_lately(data).tolist() == [1, 2, 0]
+    assert sold_lately(data, 0).tolist() == [1, 1, 0]
+    assert sold_lately(data, days=90).tolist() == [1, 3, 0]
+
+
+def test_a_recommender_becomes_probabilities_with_an_outside_option() -> None:
+    """Even customers buy even products: so do their chances; buyers are who came back, segment by segment."""
+    data = worlds.checkerboard(60, 12)
+    scorer = catalog.build("item_neighbours", {}).fit(data, Run()).scorer
+    held = held_out(data, [c for c in range(60) if c % 3])
+    found = calibrate(scorer, data, held, 365, scorer)
+    assert found["sharpness"] > 0
+    assert found["bought"] == pytest.approx(41 / 62)
+    assert found["days"] == 28
+    chance = segment_chance(scorer, data, 0, data.space.customers.ids[::2], found, scorer)
+    assert chance.sum() == pytest.approx(found["segments"]["seg000"])
+    assert chance[::2].sum() > 3 * chance[1::2].sum()
+    nobody = segment_chance(scorer, data, 2, data.space.customers.ids[:0], found, scorer)
+    assert nobody.sum() == pytest.approx(found["bought"], abs=0.2)
+    assert np.isfinite(nobody).all()
