@@ -26,6 +26,17 @@ def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
     assert settings.file("s3://bucket/x") == "s3://bucket/x"
 
 
+def test_the_lake_is_a_folder_or_a_bucket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load(write(tmp_path, "")).lake_root == str(tmp_path.resolve() / ".runtime" / "lake")
+    assert load(write(tmp_path, 'lake = "else/where"')).lake_root == str(tmp_path.resolve() / "else" / "where")
+    monkeypatch.setenv("RECSYS_LAKE", "s3://bucket/shop")
+    settings = load(write(tmp_path, ""))
+    assert settings.lake_root == "s3://bucket/shop"
+    assert "lake" not in settings.model_dump()  # where it lies is no input of any result
+    with pytest.raises(ConfigError, match="needs a lake in a folder; got s3://bucket/shop"):
+        _ = settings.lake_folder
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
@@ -36,6 +47,8 @@ def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
         ("[shop]\ntimezone = 'Europe/Berlni'", "Europe/Berlin"),
         ("[shop]\nname = 'A B'", "shop.name"),
         ("[orders]\npath = 'a'\nurl = 'b'", "either path or url"),
+        ("lake = 'ftp://host/x'", "a folder or s3://bucket/prefix"),
+        ("lake = 's3:///x'", "a folder or s3://bucket/prefix"),
         ("[shop", "not TOML"),
     ],
 )
