@@ -395,3 +395,57 @@ def test_the_demo_looks_like_the_business() -> None:
     elasticity = market.truth.elasticity[np.isfinite(market.truth.elasticity)]
     assert (elasticity < 0).all()
     assert -3 < np.median(elasticity) < -1.2
+
+
+def test_window_scores_are_the_mean_of_the_days_with_the_past_of_the_first(market: Marketplace) -> None:
+    truth = market.truth
+    customers = np.array([3, 40, 77], dtype=np.int32)
+    before = truth.purchases.time < truth.start + CUT * DAY
+    owner = np.repeat(np.arange(len(truth.purchases)), np.diff(truth.purchases.start))[before]
+    start = np.concatenate([[0], np.cumsum(np.bincount(owner, minlength=len(truth.customers)))]).astype(np.int64)
+    past = dataclasses.replace(
+        truth.purchases, start=start,
+        **{n: getattr(truth.purchases, n)[before] for n in ("product", "time", "weight", "market")},
+    )  # fmt: skip
+    then = dataclasses.replace(truth, purchases=past)
+    days = range(CUT, CUT + 10)
+    expected = np.mean([oracle_scores(then, customers, None, day) for day in days], axis=0)
+    np.testing.assert_allclose(marketplace.window_scores(truth, customers, CUT, CUT + 9), expected, rtol=1e-4)
+
+
+def test_a_stranger_gets_the_shares_of_the_segment(market: Marketplace) -> None:
+    found = marketplace.window_scores(market, np.array([-2, 5, -1], dtype=np.int32), 70, 71)
+    for row, segment in ((0, 1), (2, 0)):
+        expected = (expected_shares(market, 70, segment) + expected_shares(market, 71, segment)) / 2
+        np.testing.assert_allclose(found[row], expected, rtol=1e-5)
+
+
+def test_pair_scores_are_the_probability_of_the_unordered_pair(market: Marketplace) -> None:
+    """Against enumeration: first i then j, or first j then i, for one customer on one day."""
+    truth, day, customer, shown = market.truth, 50, 9, 4
+    assert truth.offered[shown, day]
+    who = np.array([customer], dtype=np.int32)
+    first = oracle_scores(market, who, None, day)[0].astype(float)
+    everything = np.arange(len(truth.products), dtype=np.int32)
+    values = marketplace.utilities(truth, who, everything, day)
+    values += truth.repeat_effect * marketplace.bought_before(truth, who, day)
+    strength = np.exp(values[0].astype(float)) * truth.offered[:, day]
+    bonus = 1 + truth.complements.toarray()
+    expected = np.zeros(len(strength))
+    for j in np.flatnonzero(truth.offered[:, day]):
+        for one, other in ((shown, j), (j, shown)):
+            left = strength * bonus[one]
+            left[one] = 0
+            if one != other:
+                expected[j] += first[one] * left[other] / (left.sum() + truth.enough)
+    found = marketplace.pair_scores(market, who, np.array([shown], dtype=np.int32), [day])[0]
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-12)
+
+
+def test_a_guests_pair_scores_are_the_crowds(market: Marketplace) -> None:
+    found = marketplace.pair_scores(market, np.array([-1, 9], np.int32), np.array([4, 4], np.int32), [50, 57])
+    assert found.shape == (2, len(market.truth.products))
+    assert (found[:, 4] == 0).all()
+    partners = np.flatnonzero(market.truth.complements[4].toarray()[0] * market.truth.offered[:, 50])
+    others = np.delete(np.arange(found.shape[1]), [4, *partners])
+    assert found[0, partners].mean() > 3 * found[0, others].mean()
