@@ -66,6 +66,7 @@ class TableSource(Section):
     delimiter: str = ","
     encoding: str = "utf-8"
     decimal: str = "."
+    thousands: str = ""  # "." where prices are written 1.299,50
     time_format: str = "iso"  # iso | epoch_s | epoch_ms | a strptime format
     timezone: str = ""  # of times without an offset; default: the shop's
     columns: dict[str, str] = {}  # contract field -> the file's column

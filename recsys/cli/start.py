@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 import typer
@@ -35,4 +36,5 @@ def init(
     typer.echo(f"{out} is written.")
     for point in open_points:
         typer.echo(f"Please fill in: {point}")
-    typer.echo(f"Next: recsys check {orders} --config {out}   then   recsys run --config {out}")
+    given = f"--config {quote(out)}"
+    typer.echo(f"Next: recsys check {given}   then   recsys run {given}")

@@ -14,6 +14,7 @@ from recsys.data.schema import Field
 if TYPE_CHECKING:
     import polars as pl
 
+    from recsys.config import TableSource
     from recsys.data.reading import Reading
 
 CONTROL = r"[\p{Cc}\u{202A}-\u{202E}\u{2066}-\u{2069}]"
@@ -34,9 +35,9 @@ def cast(field: Field, reading: Reading) -> Cast:
     made = {
         "id": lambda: _id(text, field, reading),
         "text": lambda: Cast(_filled(text), pl.lit(None, pl.String)),
-        "quantity": lambda: _quantity(text, reading.source.decimal),
-        "price": lambda: _price(text, reading.source.decimal, field.required),
-        "money": lambda: _price(text, reading.source.decimal, field.required),
+        "quantity": lambda: _quantity(text, reading.source),
+        "price": lambda: _price(text, reading.source, field.required),
+        "money": lambda: _price(text, reading.source, field.required),
         "time": lambda: _time(field.name, text, reading, field.required),
         "flag": lambda: _flag(text),
         "currency": lambda: _currency(text, reading.shop.currency),
@@ -74,24 +75,31 @@ def _id(text: pl.Expr, field: Field, reading: Reading) -> Cast:
     return Cast(_filled(value).fill_null(pl.lit(field.default)), _first(*reason))
 
 
-def _number(text: pl.Expr, decimal: str) -> tuple[pl.Expr, pl.Expr]:
-    """(value, whether the text is a number); digits beyond float64 become inf."""
+def _number(text: pl.Expr, source: TableSource) -> tuple[pl.Expr, pl.Expr]:
+    """(value, whether the text is a number); digits beyond float64 become inf.
+
+    A thousands mark counts only where it stands between whole groups of three digits: 1.299,50 but not 1.29,50.
+    """
     import polars as pl
 
-    mark = re.escape(decimal)
+    decimal, mark = source.decimal, re.escape(source.decimal)
+    if source.thousands:
+        group = re.escape(source.thousands)
+        grouped = text.str.contains(rf"^[+-]?\d{{1,3}}({group}\d{{3}})+({mark}\d*)?$")
+        text = pl.when(grouped).then(text.str.replace_all(source.thousands, "", literal=True)).otherwise(text)
     fits = text.str.contains(rf"^[+-]?(\d+({mark}\d*)?|{mark}\d+)([eE][+-]?\d+)?$")
     plain = text.str.replace(decimal, ".", literal=True) if decimal != "." else text
     return plain.cast(pl.Float64, strict=False), fits
 
 
-def _quantity(text: pl.Expr, decimal: str) -> Cast:
-    value, fits = _number(text, decimal)
+def _quantity(text: pl.Expr, source: TableSource) -> Cast:
+    value, fits = _number(text, source)
     bad = ~fits | value.is_null() | (value.abs() > 2**31 - 1) | (value == 0)
     return Cast(value, _first((bad, "qty")))
 
 
-def _price(text: pl.Expr, decimal: str, required: bool) -> Cast:
-    value, fits = _number(text, decimal)
+def _price(text: pl.Expr, source: TableSource, required: bool) -> Cast:
+    value, fits = _number(text, source)
     word = text.str.contains(r"(?i)^[+-]?(nan|inf|infinity|)$") & (text != "")
     empty = (text == "") if required else (text != text)
     missing = word | empty | (fits & ~value.is_finite())
@@ -104,14 +112,14 @@ def _position(text: pl.Expr, field: Field, reading: Reading) -> Cast:
     import polars as pl
 
     written = pl.when(text == "").then(pl.lit(field.default or "")).otherwise(text)
-    value, fits = _number(written, reading.source.decimal)
+    value, fits = _number(written, reading.source)
     bad = ~fits | value.is_null() | (value < 1) | (value > 2**31 - 1) | (value != value.floor())
     return Cast(pl.when(~bad).then(value).cast(pl.Int32), _first((bad, "position")))
 
 
 def _within(text: pl.Expr, reason: str, reading: Reading, most: float, *, above_zero: bool) -> Cast:
     """A finite number from 0 (or above it) up to `most`."""
-    value, fits = _number(text, reading.source.decimal)
+    value, fits = _number(text, reading.source)
     low = value <= 0 if above_zero else value < 0
     return Cast(value, _first((~fits | value.is_null() | ~value.is_finite() | low | (value > most), reason)))
 

@@ -16,18 +16,19 @@ SYNONYMS: Mapping[str, tuple[str, ...]] = {
     field: tuple(words.split())
     for field, words in {
         "order": "order orderid ordernumber orderno invoice invoiceno invoiceid transaction transactionid basket "
-        "basketid receipt receiptid bestellung bestellnr",
+        "basketid receipt receiptid bestellung bestellnr bestellnummer auftragsnr",
         "customer": "customer customerid customerno user userid client clientid buyer buyerid household householdid "
-        "visitor visitorid kunde kundennr",
-        "product": "product productid productno sku item itemid stockcode article articleid asin artikel artikelnr",
+        "visitor visitorid kunde kundennr kundennummer",
+        "product": "product productid productno sku item itemid stockcode article articleid asin artikel artikelnr "
+        "artikelnummer",
         "quantity": "quantity qty units amount count pieces menge",
         "price": "price unitprice priceperunit itemprice saleprice preis einzelpreis",
         "time": "time timestamp date datetime orderdate orderedat createdat invoicedate purchasedate "
         "transactiontimestamp purchasetime datum",
         "segment": "segment country region channel market store state city land",
         "seller": "seller sellerid vendor vendorid merchant shop supplier brand",
-        "title": "title name description productname itemname producttitle",
-        "category": "category categoryname department producttype type",
+        "title": "title name description productname itemname producttitle bezeichnung artikelbezeichnung titel",
+        "category": "category categoryname department producttype type kategorie",
     }.items()
 }
 REQUIRED = ("order", "product", "quantity", "price", "time")
@@ -77,12 +78,20 @@ def guess_decimal(values: Sequence[str]) -> str:
     return "," if sum(re.fullmatch(r"-?[\d.]*,\d+", v) is not None for v in values) > len(values) / 2 else "."
 
 
+def guess_thousands(values: Sequence[str], decimal: str) -> str:
+    """The mark between groups of three digits, where some price shows it before the decimal mark; else ""."""
+    whole = rf"-?\d{{1,3}}([.,' ])\d{{3}}(\1\d{{3}})*{re.escape(decimal)}\d+"
+    seen = [found.group(1) for v in values if (found := re.fullmatch(whole, v))]
+    return seen[0] if seen and seen[0] != decimal else ""
+
+
 def draft(path: str, name: str = "shop") -> tuple[str, list[str]]:
     """(recsys.toml as text, what a person still has to fill in). Raises DataError when the file cannot be read."""
     sample = peek(Path(path))
     columns = guess_columns(sample.header)
     times, prices = (_column(sample, columns.get(field)) for field in ("time", "price"))
     time_format = guess_time_format(times) if times else ""
+    decimal = guess_decimal(prices)
     lines = [f"{field} = {_quoted(column)}" for field, column in columns.items()]
     lines += [f'{field} = ""   # fill in' for field in REQUIRED if field not in columns]
     return TEMPLATE.format(
@@ -90,7 +99,8 @@ def draft(path: str, name: str = "shop") -> tuple[str, list[str]]:
         path=_quoted(path),
         delimiter=_quoted(sample.delimiter),
         encoding=_quoted(sample.encoding),
-        decimal=_quoted(guess_decimal(prices)),
+        decimal=_quoted(decimal),
+        thousands=_quoted(guess_thousands(prices, decimal)),
         time_format=_quoted(time_format or "iso"),
         columns="\n".join(lines),
     ), _open_points(sample, columns, times, time_format)
@@ -136,6 +146,7 @@ path = {path}
 delimiter = {delimiter}
 encoding = {encoding}
 decimal = {decimal}
+thousands = {thousands}
 time_format = {time_format}
 
 [orders.columns]           # our word = your column

@@ -33,6 +33,9 @@ def check_reading(reading: Reading) -> None:
         "delimiter", source.delimiter, len(source.delimiter) == 1 and source.delimiter not in '"\r\n', "one character"
     )
     _expect("decimal", source.decimal, source.decimal in (".", ","), '"." or ","')
+    marks = ("", ".", ",", "'", " ")
+    other = source.thousands in marks and source.thousands != source.decimal
+    _expect("thousands", source.thousands, other, '"", ".", ",", "\'" or " ", and not the decimal mark')
     _expect("timezone", reading.zone, reading.zone in available_timezones(), "a name like Europe/Berlin")
     _expect(
         "time_format", source.time_format, can_parse(source.time_format), 'iso, epoch_s, epoch_ms or "%d/%m/%Y %H:%M"'

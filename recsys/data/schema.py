@@ -102,7 +102,7 @@ REASONS: Mapping[str, str] = {
     "id_length": f"An id is longer than {ID_CHARACTERS} characters.",
     "qty": "The quantity is not a number of units, is zero, or does not fit 32 bits.",
     "price_nonfinite": "The price is empty or no finite number.",
-    "number_format": "The number has a currency sign, a thousands mark or another decimal mark; set `decimal`.",
+    "number_format": "The number has a currency sign or other marks; set `decimal` and `thousands`.",
     "price<0": "The price is negative; a fee or correction belongs to [shop.non_products].",
     "currency": "The line is not in the shop's currency; convert it or export one currency per file.",
     "ts_format": 'The time is not written in the declared format; set `time_format` (for example "%d/%m/%Y %H:%M").',

@@ -642,6 +642,25 @@ def test_the_message_teaches(tmp_path: Path) -> None:
         assert part in error
 
 
+@pytest.mark.parametrize(
+    ("price", "value"), [("1.299,50", 1299.5), ("12.000", 12_000.0), ("1.234.567,8", 1_234_567.8), ("7,25", 7.25)]
+)
+def test_a_thousands_mark_between_whole_groups(tmp_path: Path, price: str, value: float) -> None:
+    content = text([*body(), line(99, price=price.replace(",", ";;"))]).replace(",", ";").replace(";;", ",")
+    content = content.replace(".50", ",50")
+    found = read(tmp_path, content, delimiter=";", decimal=",", thousands=".")
+    assert found.accepted["price"].to_list()[-1] == value
+
+
+@pytest.mark.parametrize("price", ["1.29,50", "1,299.50", "1.2999"])
+def test_a_thousands_mark_elsewhere_is_no_number(tmp_path: Path, price: str) -> None:
+    content = text([*body(), line(99, price=price.replace(",", ";;"))]).replace(",", ";").replace(";;", ",")
+    found = read(
+        tmp_path, content.replace("3.50;", "3,50;"), delimiter=";", decimal=",", thousands=".", max_bad_share=1
+    )
+    assert "number_format" in found.report.quarantined
+
+
 def test_bad_counts_every_quarantined_row(tmp_path: Path) -> None:
     found = read(tmp_path, text([*body(), "x", line(99, quantity="0"), line(0)]))
     assert bad(found) == 3 == found.quarantined.height
@@ -649,7 +668,8 @@ def test_bad_counts_every_quarantined_row(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("option", "value"),
-    [("delimiter", ",,"), ("delimiter", '"'), ("decimal", "'"), ("timezone", "Berlin"), ("time_format", "DD.MM.YYYY"),
+    [("delimiter", ",,"), ("delimiter", '"'), ("decimal", "'"), ("thousands", "."),
+     ("timezone", "Berlin"), ("time_format", "DD.MM.YYYY"),
      ("time_format", "%Q")],
 )  # fmt: skip
 def test_options_that_cannot_be_used_are_named(tmp_path: Path, option: str, value: str) -> None:

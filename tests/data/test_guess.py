@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from recsys.config import parse
-from recsys.data.guess import draft, guess_columns, guess_decimal, guess_time_format
+from recsys.data.guess import draft, guess_columns, guess_decimal, guess_thousands, guess_time_format
 from recsys.errors import DataError
 
 
@@ -70,6 +70,12 @@ def test_a_few_dirty_rows_do_not_hide_the_format() -> None:
 def test_a_decimal_comma_is_seen() -> None:
     assert guess_decimal(["3,50", "1.204,00", ""]) == ","
     assert guess_decimal(["3.50", "4"]) == "."
+
+
+def test_a_thousands_mark_is_seen_only_before_a_decimal_mark() -> None:
+    assert guess_thousands(["9,99", "1.299,50"], ",") == "."
+    assert guess_thousands(["9.99", "1,299.50"], ".") == ","
+    assert guess_thousands(["1.299", "3.50"], ".") == ""
 
 
 def test_without_a_customer_column_everybody_would_be_a_guest(tmp_path: Path) -> None:
