@@ -395,6 +395,11 @@ def test_the_demo_looks_like_the_business() -> None:
     elasticity = market.truth.elasticity[np.isfinite(market.truth.elasticity)]
     assert (elasticity < 0).all()
     assert -3 < np.median(elasticity) < -1.2
+    launched = np.argmax(market.truth.offered, axis=1) // WEEK
+    assert set(launched.tolist()) == set(range(market.truth.last_day // WEEK + 1))  # cold products every week
+    attributes = market.products.select("category", "colour", "theme", "design")
+    assert [attributes[name].n_unique() for name in attributes.columns[:3]] == [12, 8, 10]
+    assert 100 < attributes["design"].n_unique() < market.products.height / 2  # variants share a design
 
 
 def test_window_scores_are_the_mean_of_the_days_with_the_past_of_the_first(market: Marketplace) -> None:
