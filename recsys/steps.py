@@ -237,7 +237,11 @@ def blend(night: Night, backtests: Sequence[Json], fits: Sequence[Json]) -> Json
 
 def demand(night: Night, backtests: Sequence[Json], fits: Sequence[Json]) -> Json:
     """Market-choice and price-response tracks, elasticities, diversion, health cards: where markets are described."""
-    return {"status": "none", "reason": "recsys.toml has no [markets]."}
+    from recsys.contest.demand import demand as read
+    from recsys.contest.optional import attempt
+
+    settings, lake = _open(night)
+    return attempt("demand", lambda: read(settings, lake, night, backtests, fits))
 
 
 def assort(night: Night, decision: Json, fits: Sequence[Json]) -> Json:

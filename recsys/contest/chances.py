@@ -86,7 +86,7 @@ def segment_chance(
     return np.asarray(calibration["segments"].get(name, calibration["bought"]) * given.mean(axis=0))
 
 
-def scores_of(scorer: Scorer, queries: Queries, fallback: Scorer) -> F32:
+def scores_of(scorer: Scorer, queries: Queries, fallback: Scorer | None) -> F32:
     """float32[n, m] in the queries' products; a row without any opinion is answered by the fallback."""
     blocks = [block for _, block in score_blocks(scorer, queries, fallback)]
     return np.concatenate(blocks) if blocks else np.empty((0, len(queries.space.products)), dtype=np.float32)

@@ -125,8 +125,9 @@ def build(tables: Tables, day: int, settings: Settings) -> Dataset:
 
 
 def _with_offers(data: Dataset, lines: Frame, day: int, settings: Settings) -> Dataset:
-    """The dataset with its product x market panel, where a choice model is entered that learns from it."""
-    if not any(c.family in CHOICE_FAMILIES for c in settings.entered().values()):
+    """The dataset with its product x market panel, where [markets] is given or a choice model is entered."""
+    entered = any(c.family in CHOICE_FAMILIES for c in settings.entered().values())
+    if not entered and "markets" not in settings.model_fields_set:
         return data
     from recsys.data.offers import attach_offers
 

@@ -24,6 +24,7 @@ class PriceResponse:
     sign_right: float  # share of events
     size: float  # mean over events of |predicted| / |true|
     slope: float  # least squares of predicted on true, through the origin
+    answer: float = np.nan  # least squares of true on predicted: 1 = sizes are right, even where the truth is noisy
 
     @property
     def passed(self) -> bool:
@@ -50,6 +51,7 @@ def price_response(predicted: F64, true: F64) -> PriceResponse:
         sign_right=float((np.sign(p) == np.sign(t)).mean()),
         size=float((np.abs(p) / np.abs(t)).mean()),
         slope=float(p @ t / (t @ t)),
+        answer=float(p @ t / (p @ p)) if p.any() else np.nan,
     )
 
 

@@ -122,6 +122,6 @@ def panel_of(data: Dataset) -> Panel:
             "A choice model",
             got="no offers",
             wanted="a product x market panel",
-            cure="Set [demand] in recsys.toml, so that offers are built from the order lines.",
+            cure="Set [markets] in recsys.toml: longer periods or fewer regions, if the order lines gave no panel.",
         )
     return Panel(data.offers, data.space)
