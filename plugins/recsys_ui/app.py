@@ -60,6 +60,7 @@ def build() -> FastAPI:
     for path, answer in (("/", newest), ("/run", of_run), ("/report", report), ("/mlflow", mlflow)):
         app.get(path, dependencies=[READER], response_class=HTMLResponse)(answer)
     app.get("/static/{name}", dependencies=[READER])(static)
+    app.get("/{night}/{page}", dependencies=[READER], response_class=HTMLResponse)(seller)
     app.post("/rollback", dependencies=[OPERATOR])(rollback)
     app.exception_handler(HTTPException)(_refused)
     app.exception_handler(RecsysError)(_explained)
@@ -90,6 +91,17 @@ def report(request: Request, as_of: str = "", key: str = "") -> Response:
         raise HTTPException(404, "This night has no report yet: it is written last.")
     headers = {"content-security-policy": REPORT}
     return HTMLResponse(known[name].read_text(encoding="utf-8"), headers=headers)
+
+
+def seller(night: str, page: str) -> Response:
+    """One seller's page: the nightly page links it as NIGHT/PAGE beside itself."""
+    settings, _ = _open()
+    folder = settings.runtime_folder / "reports"
+    known = {(file.parent.name, file.name): file for file in folder.glob("*/*.html")}
+    if (night, page) not in known:
+        raise HTTPException(404, "This night has no such seller's page.")
+    headers = {"content-security-policy": REPORT}
+    return HTMLResponse(known[night, page].read_text(encoding="utf-8"), headers=headers)
 
 
 def mlflow(request: Request, key: str = "", contender: str = "") -> Response:

@@ -24,7 +24,15 @@ ROOT = Path(__file__).parents[2]
 PLUGINS = ROOT / "plugins"
 SITE = "http://testserver"
 HOSTILE = "<script>alert(1)</script>"
-PAGES = ["/", "/run?dag_run_id=manual__8", "/report", "/mlflow", "/static/style.css", "/static/page.js"]
+PAGES = [
+    "/",
+    "/run?dag_run_id=manual__8",
+    "/report",
+    "/2011-12-08-key8/x.html",
+    "/mlflow",
+    "/static/style.css",
+    "/static/page.js",
+]
 CONFIG = '[shop]\nname = "corner"\n'
 
 
@@ -190,6 +198,18 @@ def test_hostile_text_is_inert(app: Any, lake: Lake, tmp_path: Path) -> None:
 @pytest.mark.parametrize("as_of", ["../../recsys", "..%2F..%2Frecsys", "/etc/passwd", "2011-12-08"])
 def test_only_reports_are_served_as_reports(app: Any, lake: Lake, as_of: str) -> None:
     assert client(app, "admin").get(f"/report?as_of={as_of}&key=toml").status_code == 404
+
+
+def test_a_sellers_page_is_found_beside_the_report_and_nothing_else_is(app: Any, lake: Lake, tmp_path: Path) -> None:
+    folder = tmp_path / "run" / "reports" / "2011-12-08-key8"
+    folder.mkdir(parents=True)
+    (folder / "anna-00000000.html").write_text("<p>anna</p>")
+    person = client(app, "viewer")
+    answer = person.get("/2011-12-08-key8/anna-00000000.html")
+    assert (answer.status_code, answer.text) == (200, "<p>anna</p>")
+    assert "sandbox" in answer.headers["content-security-policy"]
+    for path in ("/2011-12-08-key8/bert.html", "/..%2f..%2f/recsys.toml", "/2011-12-08-key8/..%2f..%2frecsys.toml"):
+        assert person.get(path).status_code == 404
 
 
 def test_a_report_may_not_run_anything(app: Any, lake: Lake, tmp_path: Path) -> None:
