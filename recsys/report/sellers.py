@@ -110,7 +110,7 @@ def sellers_of(page: Page) -> Sellers | None:
     return Sellers(
         pages=tuple(_seller(name, by_seller[name], places, revenue, page, worth.get(name)) for name in kept),
         sellers=totals.height,
-        top_five=float(totals["revenue"].head(5).sum() / revenue),
+        top_five=float(totals["revenue"].head(5).sum()) / revenue,
         single_share=float((sizes["size"] == 1).mean() or 0.0),  # type: ignore[arg-type]
         orders=sizes.height,
         k=places.k,

@@ -91,7 +91,7 @@ def link(text: object, address: str) -> Markup:
     return Markup('<a href="{}">{}</a>').format(address, text)
 
 
-def fold(summary: str, body: Markup) -> Markup:
+def fold(summary: str, body: str) -> Markup:
     """What an engineer opens and a product owner does not."""
     return Markup("<details><summary>{}</summary>{}</details>").format(summary, body)
 
