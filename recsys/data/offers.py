@@ -17,7 +17,7 @@ import numpy as np
 from recsys.config import Markets
 from recsys.contract import F64, I32, Dataset, Index, Offers, Space
 from recsys.data.cells import Cells, offered_cells, pool
-from recsys.data.instruments import Columns, blp_sums, cost_shifters, hausman, nest_counts, nest_rivals
+from recsys.data.instruments import Columns, blp_sums, cost_shifters, differentiation, hausman, nest_counts, nest_rivals
 from recsys.data.markets import market_sizes, with_market
 from recsys.data.panel_report import Account, DataReport, data_report
 from recsys.errors import EmptyError
@@ -69,10 +69,20 @@ def attach_offers(
 ) -> tuple[Dataset, Built]:
     """The dataset with offers, markets, and the market of every event; `lines` are those it was built from."""
     settings = settings or Markets()
+    lines = _with_categories(lines, data)
     built = build_offers(lines, data.space, day, settings)
     market = _event_markets(data, lines, day, built.space, settings)
     events = replace(data.events, market=market)
     return replace(data, space=built.space, events=events, offers=built.offers), built
+
+
+def _with_categories(lines: pl.DataFrame, data: Dataset) -> pl.DataFrame:
+    """The lines with the catalogue's category where they have none of their own: what nests and pools are made of."""
+    import polars as pl
+
+    known = {str(p): str(c) for p, c in zip(data.space.products.ids, data.catalogue.category, strict=True) if c}
+    given = pl.col("product").replace_strict(known, default=None, return_dtype=pl.String)
+    return lines.with_columns(category=pl.coalesce("category", given))
 
 
 def keep_lines(lines: pl.DataFrame, space: Space, day: int, settings: Markets) -> tuple[pl.DataFrame, Account]:
@@ -155,6 +165,8 @@ def _instruments(offers: Offers, table: pl.DataFrame) -> Columns:
         found = found.joined(hausman(offers.price, offers.alternative, period, segment))
     if offers.cost is not None:
         found = found.joined(cost_shifters(offers.cost))
+        near = differentiation(offers.cost[:, None], ("cost",), offers.market, offers.firm, local=False)
+        found = found.joined(near)
     if offers.nests is not None and len(np.unique(offers.nests)) > 1:
         found = found.joined(nest_counts(offers.nests, offers.market))
         if offers.cost is not None:
