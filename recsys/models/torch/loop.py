@@ -38,7 +38,7 @@ def fit(form: Form, data: Dataset, run: Run, epochs: int | None) -> Fitted:
         elif epochs is None and run.validation is not None:
             epochs, curve = best_epochs(form, run.validation, run, device)
         given, losses = training(data, form), list[float]()
-        epochs = epochs or usual_epochs(len(given.purchases))
+        epochs = epochs or usual_epochs(given.purchases.chance.sum())
         passes = _epochs(given, run, device, start)
         for step in range(epochs):
             trained, loss = next(passes)
@@ -62,9 +62,9 @@ def usual_dimension(purchases: int) -> int:
     return 64 if purchases < 500_000 else 128
 
 
-def usual_epochs(purchases: int) -> int:
-    """4 for a million purchases and more, up to 20 for fewer, growing with the root: small data take small steps."""
-    return int(np.clip(round(4 * np.sqrt(1e6 / max(purchases, 1))), 4, 20))
+def usual_epochs(targets: float) -> int:
+    """4 for a million targets an epoch and more, up to 20 for fewer, growing with the root: few steps go less far."""
+    return int(np.clip(round(4 * np.sqrt(1e6 / max(targets, 1))), 4, 20))
 
 
 def best_epochs(form: Form, split: Split, run: Run, device: str) -> tuple[int, list[float]]:
@@ -85,7 +85,7 @@ def _epochs(given: Training, run: Run, device: str, start: State | None) -> Iter
     snapshots = epoch = 0
     while True:
         visits, losses = shuffle(given.purchases, rng), list[float]()
-        rows = list(visits.batches(int(np.clip(len(given.purchases) // 256, *TARGETS))))
+        rows = list(visits.batches(int(np.clip(len(visits.target) // 256, *TARGETS))))
         every = max(1, len(rows) // SNAPSHOTS)
         for at, some in enumerate(rows, start=1):
             losses.append(trained.step(given.batch(visits, some, rng), rng))

@@ -9,9 +9,11 @@ from itertools import pairwise
 import numpy as np
 from scipy import sparse
 
-from recsys.contract import DAY, I32, I64, Events, Flags, Rows
+from recsys.contract import DAY, F32, F64, I32, I64, Events, Flags, Rows
 from recsys.scorers.tower import month_of
 
+HALF_LIFE_DAYS = 120.0  # of a purchase's chance to be predicted in an epoch
+OLDEST = 10.0  # half-lives: what is older is as old
 MOST_TARGETS = 64  # of one visit: they share one pooled history, which is what costs time
 
 
@@ -23,6 +25,7 @@ class Purchases:
     customer: I32  # [n]
     product: I32  # [n]
     month: I32  # [n] 0 (January) .. 11
+    chance: F32  # [n] to be predicted in an epoch: 1 for the newest, less the older; never 0
 
     def __len__(self) -> int:
         return len(self.product)
@@ -38,22 +41,24 @@ class Purchases:
         new[1:] = (np.diff(customer) != 0) | (np.diff(product) != 0) | (np.diff(day) != 0)
         customer, product = customer[new], product[new]
         start = np.searchsorted(customer, np.arange(len(events) + 1)).astype(np.int64)
-        return cls(start, customer, product, month_of(day[new] * DAY).astype(np.int32))
+        day = day[new]
+        age = np.minimum((day.max(initial=0) - day) / HALF_LIFE_DAYS, OLDEST)
+        return cls(start, customer, product, month_of(day * DAY).astype(np.int32), np.exp2(-age).astype(np.float32))
 
-    def counts(self, m: int) -> I64:
-        """int64[m]: purchases of each product."""
-        return np.bincount(self.product, minlength=m).astype(np.int64)
+    def counts(self, m: int) -> F64:
+        """float64[m]: how often each product is predicted in an epoch, on average."""
+        return np.bincount(self.product, weights=self.chance, minlength=m).astype(np.float64)
 
 
 @dataclass(frozen=True)
 class Visits:
-    """One pass over the purchases: each is a target once. Those of one visit leave the history together."""
+    """One pass over the purchases: each is a target once or not. Those of one visit leave the history together."""
 
-    visit: I64  # [n] of each purchase
+    visit: I64  # [n] of each purchase; -1: no target this time
     customer: I32  # [visits]
     month: I32  # [visits] of its targets, which are of one month
     start: I64  # [visits+1]
-    target: I64  # [n] rows of the purchases, by visit
+    target: I64  # rows of the purchases, by visit
 
     def batches(self, size: int) -> Iterator[slice]:
         """Consecutive visits that hold about `size` targets."""
@@ -67,6 +72,7 @@ def shuffle(purchases: Purchases, rng: np.random.Generator, most: int = MOST_TAR
     bought = np.diff(purchases.start)
     group = purchases.customer.astype(np.int64) * 12 + purchases.month
     order = np.lexsort((rng.random(len(purchases), dtype=np.float32), group))
+    order = order[rng.random(len(order), dtype=np.float32) < purchases.chance[order]]
     group = group[order]
     size = np.clip(bought // 2, 1, most)[purchases.customer[order]]
     place = np.arange(len(order)) - np.searchsorted(group, group)
@@ -74,10 +80,11 @@ def shuffle(purchases: Purchases, rng: np.random.Generator, most: int = MOST_TAR
     visit_of = np.cumsum(new) - 1
     first = order[new]
     moved = rng.permutation(len(first))
-    visit = np.empty(len(order), dtype=np.int64)
+    visit = np.full(len(purchases), -1, dtype=np.int64)
     visit[order] = moved[visit_of]
     back = np.argsort(moved)
-    target = np.argsort(visit, kind="stable")
+    target = np.sort(order)
+    target = target[np.argsort(visit[target], kind="stable")]
     start = np.searchsorted(visit[target], np.arange(len(first) + 1)).astype(np.int64)
     return Visits(visit, purchases.customer[first[back]], purchases.month[first[back]], start, target)
 

