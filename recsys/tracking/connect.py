@@ -89,9 +89,21 @@ def _probe(uri: str) -> None:
 
     try:
         answer = httpx.get(f"{uri.rstrip('/')}/health", timeout=PROBE_SECONDS)
-        answer.raise_for_status()
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise ServiceError(f"MLflow does not answer at {uri}", got=str(error) or type(error).__name__) from error
+    if answer.status_code != 200 or answer.text.strip() != "OK":
+        raise ServiceError(f"MLflow does not answer at {uri}", **_not_mlflow(answer.status_code))
+
+
+def _not_mlflow(status: int) -> dict[str, str]:
+    """What stands at the address instead, and what to do about it."""
+    if status == 404:
+        cure = "Behind a proxy path [tracking] url names it too, like https://host/mlflow; the server needs the same path."
+        return {"got": "404 for /health: another path or another service", "cure": cure}
+    if status in (301, 302, 303, 307, 308, 401, 403):
+        cure = "Give [tracking] url an address that needs none, or MLFLOW_TRACKING_USERNAME and _PASSWORD."
+        return {"got": f"{status}: a login or a redirect stands before it", "cure": cure}
+    return {"got": f"{status} and no MLflow behind it", "cure": "Check [tracking] url in recsys.toml."}
 
 
 def _experiment(client: Any, settings: Settings) -> str:
