@@ -98,7 +98,9 @@ def _probe(uri: str) -> None:
 def _not_mlflow(status: int) -> dict[str, str]:
     """What stands at the address instead, and what to do about it."""
     if status == 404:
-        cure = "Behind a proxy path [tracking] url names it too, like https://host/mlflow; the server needs the same path."
+        cure = (
+            "Behind a proxy path [tracking] url names it too, like https://host/mlflow; the server needs the same path."
+        )
         return {"got": "404 for /health: another path or another service", "cure": cure}
     if status in (301, 302, 303, 307, 308, 401, 403):
         cure = "Give [tracking] url an address that needs none, or MLFLOW_TRACKING_USERNAME and _PASSWORD."
