@@ -10,7 +10,7 @@ WHAT, HOW = "Which night", "How it is run"
 LONGER = 4  # times the usual budget that may be asked for by hand
 PROMOTION = {
     "auto": "auto: the evidence decides",
-    "approve": "approve: a winner waits for `recsys champion promote`",
+    "approve": "approve: a person is asked before a winner replaces the champion",
     "off": "off: judge and publish, keep the champion",
 }
 

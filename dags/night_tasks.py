@@ -7,6 +7,8 @@ from importlib import import_module
 from typing import Any
 
 from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule, TriggerRule, task
+from night_alerts import task_failed
+from night_button import training
 from night_form import LONGER
 
 from recsys.config import Settings
@@ -23,8 +25,12 @@ def step(name: str, *inputs: Any) -> Any:
 
 
 def per_contender(settings: Settings) -> Any:
-    """The decorator of tasks that are mapped over contenders: few at a time, labelled by name."""
-    return task(
+    """The decorator of tasks that are mapped over contenders: few at a time, labelled by name, with a button.
+
+    One that fails is told in the leaderboard, not by an alert: the night goes on.
+    """
+    return training(
+        on_failure_callback=None,
         pool="training",
         map_index_template="{{ task.op_kwargs['contender'] }}",
         execution_timeout=patience(settings),
@@ -50,6 +56,7 @@ def retries(settings: Settings) -> dict[str, Any]:
         "retry_delay": timedelta(seconds=night.retry_seconds),
         "retry_exponential_backoff": 2,
         "max_retry_delay": timedelta(minutes=20),
+        "on_failure_callback": task_failed,
         "retry_policy": ExceptionRetryPolicy(
             [
                 RetryRule(["recsys.errors.StoreError", "recsys.errors.ServiceError"], RetryAction.DEFAULT),

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow.sdk import Asset, dag, get_current_context, task
-from airflow.sdk.exceptions import AirflowSkipException
+from airflow.sdk import dag, get_current_context, task
+from champion_asset import announce
+from night_alerts import deadline
+from night_approval import ask
 from night_form import form, schedule
 from night_tasks import call, collect, per_contender, retries, step
 
 from recsys.config import load
 
 settings = load()
-CHAMPION = Asset(f"champion_{settings.shop.name}", uri=f"recsys://{settings.shop.name}/champion")
 
 
 @task
@@ -41,14 +42,6 @@ def fit(night: dict[str, Any], contender: str) -> dict[str, Any]:
     return call("fit", night, contender)
 
 
-@task(outlets=[CHAMPION])
-def announce(publication: dict[str, Any]) -> None:
-    """Tell followers of the champion asset that new lists are served; a re-run of a past day tells nobody."""
-    if not publication.get("current"):
-        raise AirflowSkipException("What is served did not change.")
-    get_current_context()["outlet_events"][CHAMPION].extra = publication
-
-
 @dag(
     schedule=schedule(settings),
     params=form(settings),
@@ -56,6 +49,7 @@ def announce(publication: dict[str, Any]) -> None:
     max_active_runs=1,
     tags=[settings.shop.name],
     catchup=False,
+    deadline=deadline(settings),
     is_paused_upon_creation=False,  # whether nights are scheduled is said in recsys.toml: [night] scheduled
 )
 def nightly_retraining() -> None:
@@ -70,9 +64,10 @@ def nightly_retraining() -> None:
     fits = collect.override(task_id="fits")(able, fit.partial(night=night).expand(contender=able))
     blended = step("blend", night, backtests, fits)
     markets = step("demand", night, backtests, fits)
+    decision = step("settle", night, decision, ask(settings, decision))
     assortment = step("assort", night, decision, fits)
     publication = step("publish", night, decision, fits, assortment, trial)
-    announce(publication)
+    announce(settings, publication)
     facts = {"demand": markets, "assortment": assortment, "experiments": trial}
     registration = step("register", night, backtests, decision, publication, facts)
     page = step("report", night, backtests, decision, publication, {**facts, "registration": registration})

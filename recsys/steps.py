@@ -339,6 +339,17 @@ def tidy(night: Night, published: Json) -> Json:
     return sweep(lake, settings.publishing.keep) if published["current"] else {"generations": 0, "files": 0}
 
 
+def push(generation: str | None = None) -> Json:
+    """Give the shop's database the lists of a generation, the one being served by default."""
+    from recsys import publication
+    from recsys.serving.push import push_lists
+
+    settings = load()
+    lake, told = Lake(settings.lake_root), settings.publishing
+    name = generation or publication.current(lake).name
+    return {"generation": name, "rows": push_lists(lake, name, told.push_url, told.push_table)}
+
+
 def run_night(params: Mapping[str, Any], tell: Any = None) -> Json:
     """The same night without Airflow: every step in order, contenders one after another."""
     say = tell or (lambda step, text: None)

@@ -15,7 +15,7 @@ from recsys.data.lake import Lake
 from recsys.errors import RecsysError, StoreError
 from recsys.tracking.champion import point, register_champion
 from recsys.tracking.connect import Book, address, open_book, within
-from recsys.tracking.runs import Json, log_contender, log_summary
+from recsys.tracking.runs import Json, close_abandoned, log_contender, log_summary
 
 LONGEST = 120.0  # seconds for a whole night's mirror; a server that is down costs ten at most
 log = logging.getLogger(__name__)
@@ -76,6 +76,7 @@ def _send(settings: Settings, lake: Lake, told: Mapping[str, Any]) -> dict[str, 
 def _write(settings: Settings, lake: Lake, told: Mapping[str, Any]) -> dict[str, Any]:
     night, decision, published = told["night"], told["decision"], told["published"]
     book = open_book(settings)
+    close_abandoned(book, night)
     runs = {
         record["name"]: log_contender(book, settings, night, record, decision, _epochs(lake, record))
         for record in told["backtests"]

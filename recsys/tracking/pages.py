@@ -13,6 +13,7 @@ from urllib.parse import quote
 import httpx
 
 from recsys.config import Settings
+from recsys.tracking.runs import tags_of
 
 Json = Mapping[str, Any]
 SECONDS = 2.0  # a request may take
@@ -34,11 +35,13 @@ def contender_page(settings: Settings, contender: str) -> str:
     return _page(settings, f"runs?searchFilter={_filter('contender', contender)}")
 
 
-def training_page(settings: Settings, night: Json, contender: str, tags: Mapping[str, str]) -> str:
+def training_page(settings: Settings, night: Json, contender: str) -> str:
     """The page of a contender's run of this night, opened when it is not there yet; else its table, else ""."""
+    if not settings.tracking.url:
+        return ""
     try:
         experiment = _experiment(settings)
-        run = _known(settings, experiment, night, contender) or _open(settings, experiment, contender, tags)
+        run = _known(settings, experiment, night, contender) or _open(settings, experiment, night, contender)
     except (httpx.HTTPError, ValueError, KeyError):
         return contender_page(settings, contender)
     return f"{_shown(settings)}/#/experiments/{experiment}/runs/{run}"
@@ -81,7 +84,8 @@ def _known(settings: Settings, experiment: str, night: Json, contender: str) -> 
     return str(found[0]["info"]["run_id"]) if found else None
 
 
-def _open(settings: Settings, experiment: str, contender: str, tags: Mapping[str, str]) -> str:
+def _open(settings: Settings, experiment: str, night: Json, contender: str) -> str:
+    tags = tags_of(night, "contender", contender) | {"status": "training"}
     body = {
         "experiment_id": experiment,
         "run_name": contender,

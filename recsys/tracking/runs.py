@@ -11,6 +11,7 @@ from recsys.config import Settings
 from recsys.tracking.connect import Book
 
 Json = Mapping[str, Any]
+ENDED = ("FINISHED", "FAILED")
 BATCH = 500  # metrics per request; the server takes 1000
 TEXT = 500  # characters of a parameter
 
@@ -20,18 +21,18 @@ def log_contender(
 ) -> str:
     """The run of one contender, made once per night; returns its id."""
     name = str(record["name"])
-    known = _find(book, night, name)
-    if known:
+    known, done = _find(book, night, name)
+    if known and done:
         return known
     status = str(record["status"])
-    tags = _tags(night, "contender", name) | {
+    tags = tags_of(night, "contender", name) | {
         "family": str(record.get("family", "")),
         "status": status,
         "role": "champion" if decision.get("champion") == name else "challenger",
     }
     if status != "ok":
         tags["mlflow.note.content"] = f"**{status}**: {record.get('reason', '')}"
-    run = _create(book, name, tags)
+    run = _open(book, known, name, tags)
     _log(book, run, metrics_of(record, settings.contest.track), params_of(night, record), epochs)
     _log_dataset(book, run, night, settings)
     book.client.set_terminated(run, "FINISHED" if status == "ok" else "FAILED")
@@ -40,17 +41,17 @@ def log_contender(
 
 def log_summary(book: Book, settings: Settings, night: Json, decision: Json, published: Json) -> str:
     """The run that holds the night's leaderboard and decision; returns its id."""
-    known = _find(book, night, "night")
-    if known:
+    known, done = _find(book, night, "night")
+    if known and done:
         return known
     reasons = " ".join(decision.get("reasons", ()))
-    tags = _tags(night, "summary", "night") | {
+    tags = tags_of(night, "summary", "night") | {
         "champion": str(decision.get("champion")),
         "action": str(decision.get("action")),
         "generation": str(published.get("generation")),
         "mlflow.note.content": f"As of {night['as_of']}: **{decision.get('champion')}**. {reasons}",
     }
-    run = _create(book, f"night {night['as_of']}", tags)
+    run = _open(book, known, f"night {night['as_of']}", tags)
     board = decision.get("leaderboard", ())
     counts = {f"contenders_{s}": sum(row["status"] == s for row in board) for s in ("ok", "failed", "refused")}
     _log(book, run, {k: float(v) for k, v in counts.items()}, {"as_of": night["as_of"], "seed": night["seed"]}, ())
@@ -121,17 +122,30 @@ def leaderboard_figure(board: Sequence[Json], settings: Settings, champion: str)
     return figure
 
 
-def _find(book: Book, night: Json, name: str) -> str | None:
-    """The finished run of this night and name. One that was left half written is removed, to be written anew."""
+def close_abandoned(book: Book, night: Json) -> int:
+    """End the runs that earlier nights opened and never finished; returns how many."""
+    wanted = f"attributes.status = 'RUNNING' and tags.kind = 'contender' and tags.night_key != '{night['key']}'"
+    left = book.client.search_runs([book.experiment], wanted, max_results=100)
+    for run in left:
+        book.client.set_terminated(run.info.run_id, "KILLED")
+    return len(left)
+
+
+def _find(book: Book, night: Json, name: str) -> tuple[str | None, bool]:
+    """The run of this night and name, and whether it is finished; of several the finished one, the others go.
+
+    One that is not was opened while its contender trained, or left half written: it is written again.
+    """
     wanted = f"tags.night_key = '{night['key']}' and tags.contender = '{name}'"
-    for run in book.client.search_runs([book.experiment], wanted, max_results=10):
-        if run.info.status in ("FINISHED", "FAILED"):
-            return str(run.info.run_id)
+    found = book.client.search_runs([book.experiment], wanted, max_results=10, order_by=["attributes.start_time ASC"])
+    found = sorted(found, key=lambda run: run.info.status not in ENDED)
+    for run in found[1:]:
         book.client.delete_run(run.info.run_id)
-    return None
+    return (str(found[0].info.run_id), found[0].info.status in ENDED) if found else (None, False)
 
 
-def _tags(night: Json, kind: str, name: str) -> dict[str, str]:
+def tags_of(night: Json, kind: str, name: str) -> dict[str, str]:
+    """What every run of a night is found and grouped by."""
     return {
         "kind": kind,
         "contender": name,
@@ -144,7 +158,12 @@ def _tags(night: Json, kind: str, name: str) -> dict[str, str]:
     }
 
 
-def _create(book: Book, name: str, tags: Mapping[str, str]) -> str:
+def _open(book: Book, known: str | None, name: str, tags: Mapping[str, str]) -> str:
+    """The known run with these tags, or a new one."""
+    if known:
+        for key, value in tags.items():
+            book.client.set_tag(known, key, value)
+        return known
     return str(book.client.create_run(book.experiment, tags=dict(tags), run_name=name).info.run_id)
 
 

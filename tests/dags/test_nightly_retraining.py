@@ -90,11 +90,13 @@ def test_the_walk(tmp_path: Path) -> None:
         "fits": ["eligible", "fit"],
         "blend": ["backtests", "fits", "prepare"],
         "demand": ["backtests", "fits", "prepare"],
-        "assort": ["decide", "fits", "prepare"],
-        "publish": ["assort", "blend", "decide", "experiments", "fits", "prepare"],
+        "approval": ["decide"],
+        "settle": ["approval", "decide", "prepare"],
+        "assort": ["fits", "prepare", "settle"],
+        "publish": ["assort", "blend", "experiments", "fits", "prepare", "settle"],
         "announce": ["publish"],
-        "register": ["assort", "backtests", "decide", "demand", "experiments", "prepare", "publish"],
-        "report": ["assort", "backtests", "decide", "demand", "experiments", "prepare", "publish", "register"],
+        "register": ["assort", "backtests", "demand", "experiments", "prepare", "publish", "settle"],
+        "report": ["assort", "backtests", "demand", "experiments", "prepare", "publish", "register", "settle"],
         "tidy": ["prepare", "publish", "report"],
     }
 
@@ -182,11 +184,13 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def night(home: Path, conf: dict[str, Any] | None = None, **faults: str) -> tuple[str, dict[str, Any], list[Any]]:
+def night(
+    home: Path, conf: dict[str, Any] | None = None, hook: str = "", **faults: str
+) -> tuple[str, dict[str, Any], list[Any]]:
     """Run one night; returns the run's state, {task or task:contender: (state, tries)} and the calls made."""
     calls = home / "calls.jsonl"
     calls.unlink(missing_ok=True)
-    env = environment(home) | {"FAKE_FAULTS": json.dumps(faults)}
+    env = environment(home) | {"FAKE_FAULTS": json.dumps(faults), "RECSYS_NIGHT__WEBHOOK": hook}
     done = subprocess.run(
         [sys.executable, str(Path(__file__).parent / "run_night.py"), json.dumps(conf or {})],
         env=env,
