@@ -151,9 +151,13 @@ def _standing(settings: Settings) -> None:
 
 def _addresses(settings: Settings, place: Place) -> None:
     from recsys.stack import demo as night
+    from recsys.stack import preflight
 
     _say(f"MLflow   {night.experiment_page(settings, place)}")
     _say(f"Airflow  {place.airflow_url}   login {night.login(place)}")
+    away = preflight.forwarding({"airflow": place.airflow_port, "mlflow": place.mlflow_port}, os.environ)
+    if away:
+        _say(away)
     when = f"on ({settings.night.schedule}, {settings.night.timezone})" if place.scheduled else "off"
     how = "" if place.scheduled else "; `recsys up --schedule` switches it on"
     _say(f"The services are left running (make stop ends them). The nightly schedule is {when}{how}.")

@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import json
+import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
@@ -41,8 +43,9 @@ def up(settings: Settings, config: Path, say: Say, *, scheduled: bool | None = N
         if left:
             say(f"Ended {left} processes of an earlier start.")
         asked = settings.night.scheduled if scheduled is None else scheduled
-        place = _choose(known, config.resolve(), runtime, asked, say)
-        _start(settings, place, say)
+        with _in_turn(say):
+            place = _choose(known, config.resolve(), runtime, asked, say)
+            _start(settings, place, say)
     return place
 
 
@@ -159,6 +162,19 @@ def _external(settings: Settings) -> bool:
 
 
 @contextlib.contextmanager
+def _in_turn(say: Say) -> Iterator[None]:
+    """Stacks of several shops start one after another: two that look for free ports at once would find the same."""
+    file = Path(tempfile.gettempdir()) / f"recsys-start-{os.getuid()}.lock"
+    with file.open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            say("Another shop's services are starting on this machine: waiting for them.")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@contextlib.contextmanager
 def _alone(runtime: Path) -> Iterator[None]:
     """One start or stop at a time."""
     runtime.mkdir(parents=True, exist_ok=True)
@@ -166,5 +182,6 @@ def _alone(runtime: Path) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            raise ServiceError("Another start or stop of this stack is going on", cure="Wait for it to end.") from None
+            cure = "Wait for it to end, then run the command again: it will find the services running."
+            raise ServiceError("Another start or stop of this stack is going on", cure=cure) from None
         yield

@@ -11,6 +11,7 @@ import shutil
 import socket
 import sys
 import sysconfig
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -105,6 +106,17 @@ def is_free(number: int) -> bool:
         except OSError:
             return False
         return True
+
+
+def forwarding(ports: dict[str, int], environ: Mapping[str, str]) -> str:
+    """How a browser elsewhere reaches the loopback ports of this machine; "" where there is a screen here."""
+    screen = environ.get("DISPLAY") or environ.get("WAYLAND_DISPLAY") or platform.system() == "Darwin"
+    if screen and not environ.get("SSH_CONNECTION"):
+        return ""
+    given = environ.get("SSH_CONNECTION", "").split()
+    there = given[2] if len(given) == 4 else "THIS-MACHINE"
+    asked = " ".join(f"-L {number}:127.0.0.1:{number}" for number in ports.values())
+    return f"No browser here: run `ssh {asked} {there}` where you have one and open these addresses there."
 
 
 def free_port(wanted: int, taken: tuple[int, ...] = ()) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -120,6 +121,36 @@ def test_busy_ports_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 def test_one_start_or_stop_at_a_time(tmp_path: Path) -> None:
     with control._alone(tmp_path), pytest.raises(ServiceError, match="going on"):
         control.down(tmp_path)
+
+
+@pytest.mark.usefixtures("fakes")
+def test_two_demos_of_two_shops_at_once_get_ports_of_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second waits until the first listens; until then both would find the same ports free."""
+    monkeypatch.setattr(control.tempfile, "gettempdir", lambda: str(tmp_path))
+    listening, said = [], []
+
+    def listen(settings: Settings, place: Place, say: Any) -> None:
+        time.sleep(0.3)
+        for number in (place.airflow_port, place.mlflow_port):
+            one = socket.socket()
+            one.bind(("127.0.0.1", number))
+            one.listen()
+            listening.append(one)
+
+    monkeypatch.setattr(control, "_start", listen)
+    shops = [Settings.model_validate({"runtime": name, "folder": str(tmp_path)}) for name in ("one", "two")]
+    starts = [threading.Thread(target=control.up, args=(s, tmp_path / "recsys.toml", said.append)) for s in shops]
+    for start in starts:
+        start.start()
+    for start in starts:
+        start.join()
+    places = [control.found(shop) for shop in shops]
+    assert len({number for p in places if p for number in (p.airflow_port, p.mlflow_port)}) == 4
+    assert "Another shop's services are starting on this machine: waiting for them." in said
+    for one in listening:
+        one.close()
 
 
 def test_nothing_was_ever_started(settings: Settings) -> None:

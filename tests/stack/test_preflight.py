@@ -71,3 +71,20 @@ def test_a_taken_port_is_told_and_passed_over() -> None:
 def test_two_servers_do_not_get_one_port() -> None:
     first = preflight.free_port(18_000)
     assert preflight.free_port(first, (first,)) > first
+
+
+@pytest.mark.parametrize(
+    ("environ", "said"),
+    [
+        ({"SSH_CONNECTION": "10.0.0.9 5022 10.0.0.5 22"}, "-L 8081:127.0.0.1:8081 -L 5001:127.0.0.1:5001 10.0.0.5`"),
+        ({}, "No browser here: run `ssh"),
+        ({"DISPLAY": ":0"}, ""),
+    ],
+)
+def test_where_no_browser_is_it_says_how_to_reach_the_pages(
+    monkeypatch: pytest.MonkeyPatch, environ: dict[str, str], said: str
+) -> None:
+    monkeypatch.setattr(preflight.platform, "system", lambda: "Linux")
+    told = preflight.forwarding({"airflow": 8081, "mlflow": 5001}, environ)
+    assert said in told
+    assert bool(told) == bool(said)
