@@ -46,8 +46,8 @@ def backtest(night: dict[str, Any], contender: str) -> dict[str, Any]:
     return {"name": contender, "status": "ok"}
 
 
-def experiments(night: dict[str, Any]) -> dict[str, Any]:
-    _call("experiments", night)
+def experiments(night: dict[str, Any], *others: Any) -> dict[str, Any]:
+    _call("experiments", night, *others)
     return {"status": "none"}
 
 
@@ -64,6 +64,16 @@ def assort(night: dict[str, Any], *others: Any) -> dict[str, Any]:
 def decide(night: dict[str, Any], records: list[dict[str, Any]], *others: Any) -> dict[str, Any]:
     _call("decide", night, records, *others)
     return {"champion": records[0]["name"], "action": "promote"}
+
+
+def settle(night: dict[str, Any], decision: dict[str, Any], answer: dict[str, Any]) -> dict[str, Any]:
+    _call("settle", night, decision, answer)
+    return decision
+
+
+def push(generation: str | None) -> dict[str, Any]:
+    _call("push", generation)
+    return {"generation": generation, "rows": 3}
 
 
 def eligible(backtests: list[dict[str, Any]], decision: dict[str, Any]) -> list[str]:
