@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from recsys.contract import DAY, F32, F64, I32, Events, Flags, Index, Rows
 from recsys.errors import UsageError
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 WEEK = 7  # days
+CROWD = 300  # people that stand for everybody of whom nothing is known
 NON_PRODUCTS = ("SETUP", "SHIP")  # fee lines found in orders: an artwork set-up and the parcel
 
 
@@ -183,23 +185,38 @@ def window_scores(market: Marketplace | MarketTruth, customers: I32, first_day: 
     """Mean over the days of a window of the true probability [n, m] that a visit ends with this product first.
 
     Only what was bought before `first_day` counts, as for anybody who makes a list then. A customer -1 - s is somebody
-    of segment s of whom nothing else is known: the mean over its people.
+    of segment s of whom nothing else is known: the mean over its people (about CROWD of them).
     """
     truth = _truth(market)
     days = range(max(first_day, 0), min(last_day, truth.last_day) + 1)
-    known, total = np.flatnonzero(customers >= 0), np.zeros((len(customers), len(truth.products)), dtype=np.float32)
-    everything = np.arange(len(truth.products), dtype=np.int32)
+    known, scores = np.flatnonzero(customers >= 0), np.zeros((len(customers), len(truth.products)), dtype=np.float32)
     rows = customers[known]
     again = truth.repeat_effect * bought_before(truth, rows, first_day)
+    scores[known] = _mean_chances(truth, rows, days, again)
+    for stranger in np.unique(customers[customers < 0]):
+        people, weight = people_of(truth, -1 - int(stranger))
+        some = slice(None, None, max(1, len(people) // CROWD))
+        chance = _mean_chances(truth, people[some], days)
+        scores[customers == stranger] = weight[some] @ chance / weight[some].sum()
+    return scores
+
+
+def _mean_chances(truth: MarketTruth, people: I32, days: Sequence[int], again: F32 | float = 0.0) -> F32:
+    """Mean over days of the choice probabilities [n, m]; utilities move by the week, offers by the day."""
+    everything = np.arange(len(truth.products), dtype=np.int32)
+    total = np.zeros((len(people), len(everything)), dtype=np.float32)
     for week in sorted({day // WEEK for day in days}):
+        strength = np.exp(utilities(truth, people, everything, week * WEEK) + again)
         within = [day for day in days if day // WEEK == week]
-        strength = np.exp(utilities(truth, rows, everything, within[0]) + again)
-        for day in within:
-            total[known] += _chances(strength, truth.offered[:, day])
-    for segment in np.unique(customers[customers < 0]):
-        shares = sum(expected_shares(truth, day, -1 - int(segment)) for day in days)
-        total[customers == segment] = np.asarray(shares, dtype=np.float32)
+        for offered, times in _different(truth.offered[:, within]):
+            total += times * _chances(strength, offered)
     return total / np.float32(max(len(days), 1))
+
+
+def _different(offered: Flags) -> list[tuple[Flags, np.float32]]:
+    """Each different column of offered [m, days], and how often it comes."""
+    columns, times = np.unique(offered, axis=1, return_counts=True)
+    return [(column, np.float32(n)) for column, n in zip(columns.T, times, strict=True)]
 
 
 def oracle_completion(market: Marketplace | MarketTruth, customers: I32, first: I32, day: int) -> F32:
@@ -237,29 +254,44 @@ def pair_scores(market: Marketplace | MarketTruth, customers: I32, shown: I32, d
     truth = _truth(market)
     scores = np.zeros((len(shown), len(truth.products)), dtype=np.float32)
     known, guests = np.flatnonzero(customers >= 0), np.flatnonzero(customers < 0)
-    crowd = np.arange(len(truth.rate), dtype=np.int32)[:: max(1, len(truth.rate) // 400)]
+    crowd = np.arange(len(truth.rate), dtype=np.int32)[:: max(1, len(truth.rate) // CROWD)]
     everything = np.arange(len(truth.products), dtype=np.int32)
     again = truth.repeat_effect * bought_before(truth, customers[known], min(days))
     for day in days:
         values = utilities(truth, customers[known], everything, day) + again
-        scores[known] += _partners(truth, np.exp(values) * truth.offered[:, day], shown[known])
-        strength = np.exp(utilities(truth, crowd, everything, day)) * truth.offered[:, day]
-        rate = truth.rate[crowd].astype(np.float32)
+        pairs = _Pairs.of(truth, np.exp(values) * truth.offered[:, day])
+        scores[known] += pairs.partners(np.arange(len(known)), shown[known])
+        pairs = _Pairs.of(truth, np.exp(utilities(truth, crowd, everything, day)) * truth.offered[:, day])
+        weight = (truth.rate[crowd] / truth.rate[crowd].sum()).astype(np.float32)
         for item in np.unique(shown[guests]):
-            mean = rate @ _partners(truth, strength, np.full(len(crowd), item, dtype=np.int32))
-            scores[guests[shown[guests] == item]] += mean / rate.sum()
+            theirs = pairs.partners(np.arange(len(crowd)), np.full(len(crowd), item, dtype=np.int32))
+            scores[guests[shown[guests] == item]] += weight @ theirs
     return scores / np.float32(len(days))
 
 
-def _partners(truth: MarketTruth, strength: F32, shown: I32) -> F32:
-    """The formula of `pair_scores` for one day; strength [n, m] is 0 where a product is not on offer."""
-    total, rows = strength.sum(axis=1, keepdims=True), np.arange(len(shown))
-    left = total - strength + (truth.complements @ strength.T).T + truth.enough  # [n, m] W + enough
-    forth = (1 + truth.complements[shown].toarray()) / left[rows, shown][:, None]
-    back = (1 + truth.complements.T.tocsr()[shown].toarray()) / left
-    scores = strength[rows, shown][:, None] * strength / (1 + total) * (forth + back)
-    scores[rows, shown] = 0
-    return np.asarray(scores, dtype=np.float32)
+@dataclass(frozen=True)
+class _Pairs:
+    """The parts of `pair_scores` on one day; all [n, m] but for the complements [m, m]."""
+
+    strength: F32  # exp(V), 0 where a product is not on offer
+    chance: F32  # strength / (1 + sum of strengths)
+    left: F32  # W + enough
+    forth: F32  # 1 + complements
+    back: F32  # its transpose
+
+    @classmethod
+    def of(cls, truth: MarketTruth, strength: F32) -> _Pairs:
+        total = strength.sum(axis=1, keepdims=True)
+        bonus = (1 + truth.complements.toarray()).astype(np.float32)
+        left = total - strength + (truth.complements @ strength.T).T + np.float32(truth.enough)
+        return cls(strength, strength / (1 + total), left, bonus, np.ascontiguousarray(bonus.T))
+
+    def partners(self, rows: NDArray[np.int64], shown: I32) -> F32:
+        """The formula of `pair_scores`: float32[len(rows), m]."""
+        scores = self.forth[shown] / self.left[rows, shown][:, None] + self.back[shown] / self.left[rows]
+        scores *= self.chance[rows, shown][:, None] * self.strength[rows]
+        scores[np.arange(len(rows)), shown] = 0
+        return np.asarray(scores, dtype=np.float32)
 
 
 def expected_shares(

@@ -8,7 +8,7 @@ was bought before them; of a customer it never saw it knows the segment. All thr
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -96,27 +96,40 @@ def gaps(page: Page, metrics: Sequence[tuple[str, str]]) -> tuple[Gap, ...]:
     return tuple(gap for gap in found if gap is not None)
 
 
-def share_of_gap(
-    values: F64, floor: F64, oracle: F64, cluster: I64, *, level: float = 0.95, draws: int = 500, seed: int = 0
-) -> Interval:
-    """Share of the gap closed [n values, NaN = n/a in all three], bootstrap over clusters (customers).
+def shares_of_gap(
+    values: Mapping[str, F64],
+    floor: F64,
+    oracle: F64,
+    cluster: I64,
+    *,
+    level: float = 0.95,
+    draws: int = 500,
+    seed: int = 0,
+) -> dict[str, Interval]:
+    """Share of the gap closed per contender [n values each, NaN = n/a], bootstrap over clusters (customers).
 
-    n is the number of customers. All NaN where the oracle is not better than the floor.
+    Rows that are n/a to anybody are left out, so that all are judged on the same; n is the number of customers. All
+    NaN where the oracle is not better than the floor.
     """
-    known = ~(np.isnan(values) | np.isnan(floor) | np.isnan(oracle))
+    columns = np.stack([floor, oracle, *values.values()], axis=1)
+    known = ~np.isnan(columns).any(axis=1)
     owner = np.unique(cluster[known], return_inverse=True)[1]
     n = int(owner.max()) + 1 if len(owner) else 0
-    sums = np.stack([np.bincount(owner, column[known], n) for column in (values, floor, oracle)], axis=1)
+    sums = np.stack([np.bincount(owner, column, n) for column in columns[known].T], axis=1)
     total = sums.sum(axis=0)
-    if n == 0 or total[2] <= total[1]:
-        return Interval(float("nan"), float("nan"), float("nan"), n)
+    if n == 0 or total[1] <= total[0]:
+        return {name: Interval(float("nan"), float("nan"), float("nan"), n) for name in values}
     rng = np.random.default_rng(seed)
-    drawn = [rng.multinomial(n, np.full(n, 1 / n), size=size) @ sums for size in _sizes(draws)]
-    again = np.concatenate(drawn)
-    width = again[:, 2] - again[:, 1]
-    shares = (again[:, 0] - again[:, 1])[width > 0] / width[width > 0]
-    low, high = np.quantile(shares, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(float((total[0] - total[1]) / (total[2] - total[1])), float(low), float(high), n)
+    again = np.concatenate([rng.multinomial(n, np.full(n, 1 / n), size=size) @ sums for size in _sizes(draws)])
+    drawn = _shares(again[again[:, 1] > again[:, 0]])
+    low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    middle = _shares(total[None])[0]
+    return {name: Interval(float(middle[i]), float(low[i]), float(high[i]), n) for i, name in enumerate(values)}
+
+
+def _shares(sums: F64) -> F64:
+    """From sums [draws, 2 + contenders]: floor, oracle, contenders."""
+    return np.asarray((sums[:, 2:] - sums[:, :1]) / (sums[:, 1:2] - sums[:, :1]))
 
 
 def _sizes(draws: int) -> list[int]:
@@ -129,20 +142,15 @@ def _gap(page: Page, oracle: Scorecard, track: str, metric: str) -> Gap | None:
     if floor is None or metric not in oracle.values:
         return None
     contest = page.settings.contest
+    values = {name: card.values[metric] for name, card in cards.items() if card and name != floor.contender}
     best, least = oracle.values[metric], floor.values[metric]
-    closed = []
-    for name, card in cards.items():
-        if card is not None and name != floor.contender:
-            values = card.values[metric]
-            share = share_of_gap(values, least, best, card.cluster, level=contest.level, draws=contest.draws)
-            closed.append((name, float(np.nanmean(values)), share))
+    shares = shares_of_gap(values, least, best, oracle.cluster, level=contest.level, draws=contest.draws)
+    closed = [(name, float(np.nanmean(values[name])), share) for name, share in shares.items()]
     if not closed or np.isnan(closed[0][2].mean):
         return None
     closed.sort(key=lambda row: (-row[2].mean, row[0]))
-    customers = closed[0][2].n
-    return Gap(
-        track, metric, floor.contender, customers, float(np.nanmean(least)), float(np.nanmean(best)), tuple(closed)
-    )
+    ends = (float(np.nanmean(column)) for column in (least, best))
+    return Gap(track, metric, floor.contender, closed[0][2].n, *ends, tuple(closed))
 
 
 def _card(page: Page, record: Json, track: str) -> Scorecard | None:

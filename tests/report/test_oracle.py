@@ -20,13 +20,19 @@ from recsys.data.prepare import prepare
 from recsys.data.simulate import read_truth, simulate, write
 from recsys.data.split import HeldOut
 from recsys.models import catalog
-from recsys.report.oracle import OracleScorer, gaps, share_of_gap, truth_file
+from recsys.report.oracle import OracleScorer, gaps, shares_of_gap, truth_file
 from recsys.report.page import Page
 from recsys.report.sections import truth as section
 from tests.report import nights
 from tests.report.markup import read
 
 NAN = float("nan")
+
+
+def share_of_gap(values, floor, oracle, cluster, **more):
+    return shares_of_gap({"x": values}, floor, oracle, cluster, **more)["x"]
+
+
 TOML = """
 [shop]
 name = "small_market"
