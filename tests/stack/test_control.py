@@ -124,9 +124,7 @@ def test_one_start_or_stop_at_a_time(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("fakes")
-def test_two_demos_of_two_shops_at_once_get_ports_of_their_own(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_two_demos_of_two_shops_at_once_get_ports_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The second waits until the first listens; until then both would find the same ports free."""
     monkeypatch.setattr(control.tempfile, "gettempdir", lambda: str(tmp_path))
     listening, said = [], []
