@@ -20,7 +20,16 @@ from recsys.stack import secrets
 
 WAIT_SECONDS = 60.0
 CURE_LIBRARY = "Build the image again, or `pip install -c constraints.txt '.[distributed]'` on this machine."
-SERVER = ("airflow", "recsys", "psycopg2", "redis", "celery", "airflow.providers.celery", "airflow.providers.fab")
+SERVER = (
+    "airflow",
+    "recsys",
+    "psycopg2",
+    "asyncpg",
+    "redis",
+    "celery",
+    "airflow.providers.celery",
+    "airflow.providers.fab",
+)
 WORKER = (*SERVER, "torch", "lightfm", "implicit", "pyblp", "mlflow")
 LIBRARIES = {"mlflow": ("mlflow", "psycopg2"), "airflow": SERVER, "worker": WORKER, "init": SERVER}
 

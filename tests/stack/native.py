@@ -83,7 +83,7 @@ def needs_binaries() -> None:
     for name in ("initdb", "pg_ctl", "redis-server"):
         if _binary(name) is None:
             pytest.skip(f"no {name} on this machine: apt install postgresql redis-server")
-    for module in ("psycopg2", "redis", "celery", "airflow.providers.celery", "airflow.providers.fab"):
+    for module in ("psycopg2", "asyncpg", "redis", "celery", "airflow.providers.celery", "airflow.providers.fab"):
         pytest.importorskip(module, reason="the distributed extra is not installed")
 
 
