@@ -98,8 +98,15 @@ def fold(summary: str, body: str) -> Markup:
 
 def tiles(items: Iterable[tuple[str, object]]) -> Markup:
     """A few numbers that are seen first: (what it is, the number with its unit)."""
-    cells = (Markup("<div><dt>{}</dt><dd>{}</dd></div>").format(*item) for item in items)
+    cells = (Markup("<div><dt>{}</dt><dd>{}</dd></div>").format(name, _breakable(told)) for name, told in items)
     return Markup('<dl class="tiles">{}</dl>').format(join(*cells))
+
+
+def _breakable(told: object) -> Markup:
+    """A long name may break after its underscores."""
+    if isinstance(told, Markup):
+        return told
+    return Markup("_<wbr>").join(escape(part) for part in str(told).split("_"))
 
 
 def join(*parts: str | Markup | None) -> Markup:
