@@ -11,6 +11,8 @@ TORCH_PIN := torch==$(shell sed -n 's/^torch==//p' constraints.txt)
 CPU_INDEX := https://download.pytorch.org/whl/cpu
 SIZE_cpu := about 0.9 GB, 3 GB on disk
 SIZE_gpu := about 4 GB, 8 GB on disk
+# A file's tests stay together: they share what is expensive to make.
+PYTEST := $(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile
 export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 
@@ -62,7 +64,7 @@ stop:
 		test -f "shops/$$shop/recsys.toml" && $(BIN)/recsys down --config "shops/$$shop/recsys.toml"; done; true
 
 test: $(INSTALLED)
-	$(BIN)/pytest
+	$(PYTEST)
 
 lint: $(INSTALLED)
 	$(BIN)/ruff format --check .
@@ -70,7 +72,7 @@ lint: $(INSTALLED)
 	$(BIN)/mypy
 
 check: lint
-	$(BIN)/pytest -m "not slow and not services"
+	$(PYTEST) -m "not slow and not services"
 
 # Universal: one file for every Python and system. torch keeps no local tag, so that CPU and CUDA builds both match.
 lock: $(INSTALLED)
