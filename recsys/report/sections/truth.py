@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from recsys.report.figures import Mark, intervals
 from recsys.report.oracle import Gap, gaps
 from recsys.report.page import Page
-from recsys.report.tables import count, interval, join, number, paragraph, table
+from recsys.report.tables import Column, count, heading, interval, join, number, paragraph, share, table
+from recsys.report.true_prices import Answer, price_answers
 
 TITLE = "Against the truth"
 NAMES = {"new": "New products", "repeats": "With repeats", "basket": "Complete a basket"}
@@ -21,7 +24,7 @@ def build(page: Page) -> str | None:
         "This shop is simulated, so the best possible list is known: the oracle ranks by the true choice "
         "probabilities. 0 % is what popularity reaches, 100 % the oracle; what lies between is what a model can learn."
     )
-    return join(paragraph(about), *(_gap(gap, page) for gap in found))
+    return join(paragraph(about), *(_gap(gap, page) for gap in found), _prices(price_answers(page)))
 
 
 def _gap(gap: Gap, page: Page) -> str:
@@ -44,4 +47,34 @@ def _gap(gap: Gap, page: Page) -> str:
     return join(
         intervals(title, marks, "% of the gap", n, digits=1),
         table(f"{name}, {unit}; intervals from drawing customers again", columns, [*rows, *ends]),
+    )
+
+
+def _prices(found: Sequence[Answer]) -> str | None:
+    """Estimated beside true elasticities."""
+    if not found:
+        return None
+    columns: list[str | Column] = [
+        "Contender",
+        Column("Market", words=True),
+        "Products, n",
+        Column("Estimated", tip="median own elasticity"),
+        Column("True", tip="median, last day"),
+        Column("Error", tip="median, of the true value"),
+        Column("Covered", tip="by 90 % intervals"),
+    ]
+    rows = [
+        (
+            a.contender,
+            a.market,
+            count(a.products),
+            number(a.estimated, 2),
+            number(a.true, 2),
+            share(a.error),
+            share(a.covered, 0),
+        )
+        for a in found
+    ]
+    return join(
+        heading("Do they know what a price does?"), table("Own price elasticities against the truth", columns, rows)
     )
