@@ -17,6 +17,7 @@ COMMANDS = (
     "contest",
     "tune",
     "publication",
+    "allocation",
     "demand",
     "assortment",
     "evidence",

@@ -8,8 +8,6 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from recsys.assortment.assumption import Arithmetic, Assumptions, Range
 from recsys.assortment.opportunity import Lines, Opportunity
 from recsys.errors import UsageError
@@ -21,19 +19,14 @@ SHOWN = 20  # rows printed; the JSON has all
 def lines_of(file: Path | None, config: Path | None) -> Lines | None:
     """The shop's order lines from a file or from the lake; None without either. Raises DataError, UsageError."""
     from recsys import config as settings_of
+    from recsys.contest.money import lines_of as of_sales
     from recsys.data.dataset import sales_until
 
     if file is None and config is None:
         return None
     settings = settings_of.load(config)
     lines, day = _from_file(file, settings) if file is not None else _from_lake(settings)
-    table = sales_until(lines, day).drop_nulls(["order", "product"])
-    columns = {name: table[name].cast(str).fill_null("unknown").to_numpy() for name in ("order", "product", "seller")}
-    (_, order), (_, product), (sellers, seller) = (
-        np.unique(column.astype(str), return_inverse=True) for column in columns.values()
-    )
-    value = table["revenue"].to_numpy().astype(np.float64)
-    return Lines(order.astype(np.int64), product.astype(np.int32), seller.astype(np.int32), value, tuple(sellers))
+    return of_sales(sales_until(lines, day))
 
 
 def _from_file(file: Path, settings: Any) -> tuple[Any, int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -28,6 +29,7 @@ def run(
     The same day run again changes nothing.
     """
     from recsys.cli.output import result_file
+    from recsys.config import config_path
     from recsys.steps import run_night
 
     file = result_file(out)
@@ -40,8 +42,26 @@ def run(
     asked = {"config": config, "as_of": as_of, "contenders": names, "promotion": promotion, "tune": tune}
     result = run_night(asked, tell)
     show_leaderboard(result["decision"])
+    show_served(result, config_path(config))
     if file:
         file.write_text(json.dumps(result, indent=1))
+
+
+def show_served(result: dict[str, Any], file: Path) -> None:
+    """What is served now, or why nothing new is, and where it lies."""
+    from recsys.cli.output import whereabouts
+    from recsys.config import load
+
+    published, settings = result["publication"], load(file)
+    typer.echo("")
+    if not published["current"]:
+        typer.echo(published["why"])
+    if not published["generation"]:
+        return
+    typer.echo(f"Served   {published['champion']} as of {published['as_of']}, {published['generation']}")
+    folder = Path(result["night"]["lake"]) / "generations" / published["generation"]
+    for line in whereabouts(settings, file, folder) if folder.is_dir() else ():
+        typer.echo(line)
 
 
 def replay(

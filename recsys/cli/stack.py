@@ -113,6 +113,7 @@ def _wants_another() -> bool:
 def _show(settings: Settings, file: Path, outcome: Outcome) -> None:
     """The leaderboard, the decision in words, where lists and report are, and a command that shows a list."""
     from recsys.cli.night import show_leaderboard
+    from recsys.cli.output import whereabouts
 
     if outcome.decision:
         show_leaderboard(dict(outcome.decision))
@@ -122,21 +123,8 @@ def _show(settings: Settings, file: Path, outcome: Outcome) -> None:
     if outcome.generation:
         _say(f"\nServed as of {outcome.as_of}: {champion}, {outcome.generation}")
     if outcome.folder:
-        _say(f"Lists    {_near(outcome.folder)}{os.sep}lists.parquet")
-        _say(f"         {_near(Path(sys.argv[0]))} recommend {_customer(outcome.folder)} --config {_near(file)}")
-    if (page := settings.runtime_folder / "reports" / "latest.html").exists():
-        _say(f"Report   {_near(page)}")
-
-
-def _customer(generation: Path) -> str:
-    """Somebody who has a list, so that the example can be run as it stands."""
-    import polars as pl
-
-    lists = generation / "lists.parquet"
-    if not lists.exists():
-        return "CUSTOMER"
-    known = pl.scan_parquet(lists).select(pl.col("customer").drop_nulls().first()).collect()
-    return str(known.item() or "CUSTOMER")
+        for line in whereabouts(settings, file, outcome.folder):
+            _say(line)
 
 
 def _standing(settings: Settings) -> None:
@@ -161,12 +149,6 @@ def _addresses(settings: Settings, place: Place) -> None:
     when = f"on ({settings.night.schedule}, {settings.night.timezone})" if place.scheduled else "off"
     how = "" if place.scheduled else "; `recsys up --schedule` switches it on"
     _say(f"The services are left running (make stop ends them). The nightly schedule is {when}{how}.")
-
-
-def _near(path: Path) -> str:
-    """Relative to where the person stands, when it lies below."""
-    whole = path.absolute()
-    return str(whole.relative_to(Path.cwd())) if whole.is_relative_to(Path.cwd()) else str(path)
 
 
 def _console() -> Any:

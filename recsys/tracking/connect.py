@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from recsys.config import Settings
 from recsys.errors import ServiceError
+from recsys.tracking.view import VIEW, VIEW_TAG, stored_view
 
 T = TypeVar("T")
 PROBE_SECONDS = 2.0
@@ -25,6 +26,7 @@ QUIET = {
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "GIT_PYTHON_REFRESH": "quiet",
+    "MLFLOW_LOGGING_LEVEL": "WARNING",  # its tables and signatures are not the night's news
 }
 ABOUT = (
     "One run per contender and night, flat, so that a night's contenders can be ticked and compared; "
@@ -53,7 +55,12 @@ def open_book(settings: Settings) -> Book:
     client = mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
     experiment = _experiment(client, settings)
     shown = settings.tracking.public_url or (uri if uri.startswith("http") else "")
-    return Book(client, uri, experiment, f"{shown.rstrip('/')}/#/experiments/{experiment}/runs" if shown else "")
+    return Book(
+        client,
+        uri,
+        experiment,
+        f"{shown.rstrip('/')}/#/experiments/{experiment}/runs?viewStateShareKey={VIEW}" if shown else "",
+    )
 
 
 def address(settings: Settings) -> str:
@@ -118,11 +125,14 @@ def _experiment(client: Any, settings: Settings) -> str:
         try:
             made = client.create_experiment(name, artifact_location=_artifacts(settings, name))
             client.set_experiment_tag(made, "mlflow.note.content", ABOUT)
+            client.set_experiment_tag(made, VIEW_TAG, stored_view(settings))
             return str(made)
         except MlflowException:  # somebody else made it first
             known = client.get_experiment_by_name(name)
             if known is None:
                 raise
+    if dict(known.tags or {}).get(VIEW_TAG) != stored_view(settings):
+        client.set_experiment_tag(known.experiment_id, VIEW_TAG, stored_view(settings))
     if known.lifecycle_stage == "deleted":
         client.restore_experiment(known.experiment_id)
     return str(known.experiment_id)
