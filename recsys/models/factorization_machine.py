@@ -18,7 +18,7 @@ from recsys.models.torch.losses import Loss
 from recsys.models.torch.network import Form, Negatives
 
 Query = Literal["history", "customer", "both"]
-NEGATIVES: dict[str, int | None] = {"softmax": None, "bpr": 1, "logistic": 6}  # None: all products sold
+NEGATIVES: dict[str, int] = {"softmax": 64, "bpr": 1, "logistic": 6}
 DRAWN: dict[str, int] = {"softmax": 256, "bpr": 64, "logistic": 256}  # for each batch, to estimate those
 
 
