@@ -207,6 +207,7 @@ class Publishing(Section):
     active_days: int = Field(default=365, ge=1)
     assortment: int = Field(default=50, ge=1)
     keep: int = Field(default=30, ge=5)  # generations
+    search: bool = True  # fit and publish what answers `recsys search`
     push_url: str = Field(default="", exclude=True)  # SQLAlchemy URL of the shop's database, given every new list
     push_table: str = Field(default="recommendations", pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}$")
 

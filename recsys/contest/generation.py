@@ -9,6 +9,7 @@ from typing import Any
 
 from recsys.config import Settings
 from recsys.contest.record import Record, load_fitted
+from recsys.contest.searching import search_files
 from recsys.contract import Dataset, Run, Scorer
 from recsys.data.lake import Lake, ref_from
 from recsys.models import catalog
@@ -55,7 +56,9 @@ def files_of(
     files["allocation.json"] = json.dumps({"arms": ALL_SELLERS, "sellers": {}}, sort_keys=True).encode()
     rows = {f"{name}.parquet": table.height for name, table in tables.items() if table is not None}
     files |= assortment_files(lake, assortment or {}, rows)
-    return files, rows, {"rungs": shares, "customers": len(ids), "version": version, "sizes": dict(night["sizes"])}
+    found, said = search_files(settings, lake, night)
+    facts = {"rungs": shares, "customers": len(ids), "version": version, "sizes": dict(night["sizes"]), **said}
+    return files | found, rows, facts
 
 
 def assortment_files(lake: Lake, assortment: Mapping[str, Any], rows: dict[str, int]) -> dict[str, bytes]:

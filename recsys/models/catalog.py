@@ -26,13 +26,15 @@ FAMILIES: Mapping[str, str] = {
     "nested_logit": "recsys.models.nested_logit:NestedLogit",
     "blp": "recsys.models.blp:Blp",
 }
+TEXTS: Mapping[str, str] = {"search": "recsys.models.search:Search"}  # answer texts, so they are no contenders
 
 
 def load(family: str) -> type[Any]:
     """The estimator's class; raises ConfigError on an unknown family. Importing it costs milliseconds."""
-    if family not in FAMILIES:
+    known = {**FAMILIES, **TEXTS}
+    if family not in known:
         raise ConfigError("A contender's family is unknown", got=repr(family), cure=nearest(family, FAMILIES))
-    module, name = FAMILIES[family].split(":")
+    module, name = known[family].split(":")
     found: type[Any] = getattr(importlib.import_module(module), name)
     return found
 

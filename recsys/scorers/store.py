@@ -26,6 +26,7 @@ KINDS = {
     "factors": ("recsys.scorers.factors", "FactorScorer"),
     "blend": ("recsys.scorers.blend", "BlendScorer"),
     "choice": ("recsys.scorers.choice", "ChoiceScorer"),
+    "search": ("recsys.scorers.search", "SearchScorer"),
     "encoder": ("recsys.scorers.encoder", "Encoder"),
 }
 
