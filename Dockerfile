@@ -13,7 +13,9 @@ RUN pip install -c constraints.txt "torch==$(sed -n 's/^torch==//p' constraints.
         --extra-index-url https://download.pytorch.org/whl/cpu
 COPY pyproject.toml README.md LICENSE ./
 COPY recsys recsys
-RUN pip install -c constraints.txt ".[distributed]"
+# Celery, PostgreSQL, S3 and Spark; on Kubernetes: --build-arg EXTRAS=distributed,kubernetes
+ARG EXTRAS=distributed
+RUN pip install -c constraints.txt ".[${EXTRAS}]"
 
 FROM python:3.11-slim-bookworm
 RUN apt-get update \

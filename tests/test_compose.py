@@ -132,7 +132,7 @@ def test_the_filled_example_is_accepted_and_the_empty_one_refused() -> None:
 
 def test_the_image_installs_from_the_lock_and_runs_as_nobody_in_particular(compose: dict[str, Any]) -> None:
     dockerfile = (ROOT / "Dockerfile").read_text()
-    assert '-c constraints.txt ".[distributed]"' in dockerfile
+    assert "ARG EXTRAS=distributed\nRUN pip install -c constraints.txt" in dockerfile
     assert dockerfile.rstrip().splitlines()[-3] == f"USER {compose['services']['mlflow']['user']}"
     assert str(ENTRY).replace("'", '"') in dockerfile
     for folder in re.findall(r"^COPY ([\w. ]+) \S+$", dockerfile, re.MULTILINE):
@@ -153,6 +153,40 @@ def test_every_command_exists(compose: dict[str, Any], tmp_path: Path, name: str
     done = subprocess.run(run, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0
     assert all(option.split("=")[0] in done.stdout for option in command if option.startswith("--"))
+
+
+def test_the_kubernetes_example_says_the_same_as_compose(compose: dict[str, Any]) -> None:
+    values = yaml.safe_load((ROOT / "deploy" / "kubernetes" / "values.yaml").read_text())
+    told = {one["name"]: one["value"] for one in values["env"]}
+    there = compose["services"]["airflow-worker"]["environment"]
+    shared = [k for k in told if k in there and not k.startswith(("RECSYS_", "AIRFLOW__API__"))]
+    assert {"AIRFLOW__CORE__DAGS_FOLDER", "AIRFLOW__CORE__PLUGINS_FOLDER", *servers.AIRFLOW} <= set(shared)
+    assert {k: told[k] for k in shared} == {k: there[k] for k in shared}
+    assert told["RECSYS_LAKE"].startswith("s3://")  # pods share no disk
+    locked = _pairs("\n".join(_locked()))
+    assert values["airflowVersion"] == locked["apache-airflow"]
+    assert "apache-airflow-providers-cncf-kubernetes" in locked
+    context = values["securityContexts"]["containers"]
+    assert context["readOnlyRootFilesystem"]
+    assert not context["allowPrivilegeEscalation"]
+    assert context["capabilities"] == {"drop": ["ALL"]}
+    assert not any(_is_secret(value) for value in _leaves(values))
+
+
+def _locked() -> list[str]:
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    return [line.split(" ;")[0].replace("==", "=", 1) for line in lines if "==" in line]
+
+
+def _leaves(value: Any) -> list[str]:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else None
+    return [str(value)] if inner is None else [leaf for one in inner for leaf in _leaves(one)]
+
+
+def _is_secret(text: str) -> bool:
+    return bool(re.search(r"://[^/]*:[^/]*@", text)) or (
+        bool(re.fullmatch(r"[\w-]{40,}=?", text)) and not text.isupper()
+    )
 
 
 def test_every_check_of_health_begins_at_the_same_door(compose: dict[str, Any]) -> None:
