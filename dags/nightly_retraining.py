@@ -58,7 +58,7 @@ def nightly_retraining() -> None:
     names = contenders(night)
     evidence = step("judge", night)
     backtests = collect.override(task_id="backtests")(names, backtest.partial(night=night).expand(contender=names))
-    trial = step("experiments", night)
+    trial = step("experiments", night, backtests)
     decision = step("decide", night, backtests, evidence, trial)
     able = step("eligible", backtests, decision)
     fits = collect.override(task_id="fits")(able, fit.partial(night=night).expand(contender=able))

@@ -160,9 +160,13 @@ def backtest(night: Night, contender: str) -> Json:
     return {**small(record), **tuned, **once(lake, f"{place}/record.json", make)}
 
 
-def experiments(night: Night) -> Json:
+def experiments(night: Night, backtests: Sequence[Json] = ()) -> Json:
     """What was shown to visitors and what came of it: running tests, off-policy estimates, tomorrow's traffic."""
-    return {"status": "none", "reason": "No exposures were handed over."}
+    from recsys.contest.experiments import experiments as read
+    from recsys.contest.optional import attempt
+
+    settings, lake = _open(night)
+    return attempt("experiments", lambda: read(settings, lake, night, backtests))
 
 
 def decide(night: Night, backtests: Sequence[Json], evidence: Json, trial: Json | None = None) -> Json:
@@ -192,12 +196,13 @@ def decide(night: Night, backtests: Sequence[Json], evidence: Json, trial: Json 
         decision = rule.decide(
             [books.candidate(lake, record, settings) for record in backtests],
             daily.pool(windows),
-            books.standing(now, night),
+            books.standing(now, night, trial),
             settings.contest,
             night["promotion"],
         )
         board = books.leaderboard(backtests, settings)
         facts = {"evidence": dict(evidence), "leaderboard": board, "base": now.number, "path": path}
+        facts |= {"rungs": (trial or {}).get("rungs", {})}
         return {**books.plain(decision.json()), **facts}
 
     decided: Json = once(lake, path, make)
@@ -266,6 +271,7 @@ def publish(
     """
     from recsys import publication
     from recsys.contest import night as books
+    from recsys.contest.arms import arm_files
     from recsys.contest.generation import files_of
 
     settings, lake = _open(night)
@@ -282,8 +288,9 @@ def publish(
     record, age = books.champion_record(lake, champion, by_name, night)
     files, rows, facts = files_of(settings, lake, night, champion, record, by_name, assortment)
     told = books.manifest(night, decision, now, closed, age)
-    full = {**facts, **told, "contenders": sorted(by_name)}
-    entry = publication.publish(lake, now.number, files, full, rows)
+    more, more_rows, switches = arm_files(settings, lake, night, by_name, trial)
+    full = {**facts, **told, **switches, "contenders": sorted(by_name)}
+    entry = publication.publish(lake, now.number, files | more, full, rows | more_rows)
     return books.published(entry, "; ".join(decision["reasons"]), current=True)
 
 
@@ -361,7 +368,7 @@ def run_night(params: Mapping[str, Any], tell: Any = None) -> Json:
     evidence = judge(night)
     say("judge", evidence.get("reason", f"{len(evidence.get('nights', []))} nights of evidence"))
     backtests = [_told("backtest", backtest(night, name), say) for name in night["contenders"]]
-    trial = experiments(night)
+    trial = experiments(night, backtests)
     say("experiments", trial.get("reason", trial["status"]))
     decision = decide(night, backtests, evidence, trial)
     say("decide", " ".join(decision["reasons"]))

@@ -15,7 +15,6 @@ from recsys.data.lake import Lake, ref_from
 from recsys.models import catalog
 from recsys.ranking.lists import Label, active_customers, customer_lists, product_lists, segment_lists
 
-ALL_SELLERS = {"champion": 1.0}
 RELATED, COMPLETE = ("item_neighbours", "ease", "als"), ("complements", "item_neighbours")
 
 
@@ -53,7 +52,6 @@ def files_of(
     files = {f"{name}.parquet": _parquet(table) for name, table in tables.items() if table is not None}
     files["champion.safetensors"] = lake.read(ref_from(record["scorer"]))
     files |= _role(lake, fits, COMPLETE, "complements.safetensors")
-    files["allocation.json"] = json.dumps({"arms": ALL_SELLERS, "sellers": {}}, sort_keys=True).encode()
     rows = {f"{name}.parquet": table.height for name, table in tables.items() if table is not None}
     files |= assortment_files(lake, assortment or {}, rows)
     found, said = search_files(settings, lake, night)

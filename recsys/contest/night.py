@@ -38,13 +38,13 @@ def published_before(lake: Lake, night: Json) -> publication.Entry | None:
     return next((e for e in publication.entries(lake) if e.manifest.get("key") == night["key"]), None)
 
 
-def standing(now: publication.Standing, night: Json) -> Standing:
-    """What binds tonight's decision."""
+def standing(now: publication.Standing, night: Json, trial: Json | None = None) -> Standing:
+    """What binds tonight's decision; `trial` is what visitors said (`contest.experiments`)."""
     since = None if now.since is None else _nights_between(now.since, night["as_of"])
     age = int((now.served or {}).get("scorer_age_nights", 0))
     if now.served is not None and age:  # it could not be fitted last night either
         age += _nights_between(str(now.served["as_of"]), night["as_of"])
-    return Standing(now.champion, since, now.barred, now.held, now.wanted, age)
+    return Standing(now.champion, since, now.barred, now.held, now.wanted, age, (trial or {}).get("vetoes", {}))
 
 
 def candidate(lake: Lake, record: Json, settings: Settings) -> Candidate:

@@ -105,6 +105,11 @@ def evaluate(
     return summarise(add_up(log, target.logged(log), model, settings, unseen), settings)
 
 
+def evaluate_logged(log: Exposures, target: F64, settings: Settings = Settings()) -> Evaluation:
+    """Judge a policy known only by its probability of each logged choice, `target` [n]: IPS and SNIPS."""
+    return summarise(add_up(log, target, None, settings), settings)
+
+
 def add_up(
     log: Exposures,
     target: F64,

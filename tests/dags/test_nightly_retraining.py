@@ -83,7 +83,7 @@ def test_the_walk(tmp_path: Path) -> None:
         "judge": ["prepare"],
         "backtest": ["contenders", "prepare"],
         "backtests": ["backtest", "contenders"],
-        "experiments": ["prepare"],
+        "experiments": ["backtests", "prepare"],
         "decide": ["backtests", "experiments", "judge", "prepare"],
         "eligible": ["backtests", "decide"],
         "fit": ["eligible", "prepare"],

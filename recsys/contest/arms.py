@@ -1,0 +1,98 @@
+"""What a generation holds of traffic: allocation.json, and the lists and scorer of every arm beside the champion."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import time
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from io import BytesIO
+from typing import Any
+
+from recsys import publication
+from recsys.config import Settings
+from recsys.contest import traffic
+from recsys.contest.generation import popular_lately
+from recsys.contest.record import Record, load_fitted
+from recsys.contract import Dataset
+from recsys.data.lake import Lake, ref_from
+from recsys.errors import UsageError
+from recsys.ranking.assign import Allocation
+from recsys.ranking.lists import Label, active_customers, customer_lists
+
+Json = dict[str, Any]
+
+
+def arm_files(
+    settings: Settings,
+    lake: Lake,
+    night: Json,
+    fits: Mapping[str, Record],
+    trial: Json | None,
+) -> tuple[dict[str, bytes], dict[str, int], Json]:
+    """(files, rows per table, facts for the manifest): allocation.json, lists-ARM.parquet, arm-ARM.safetensors.
+
+    Sellers that are switched off stay off: the list is carried from generation to generation.
+    """
+    ready = {name: record for name, record in fits.items() if record["status"] == "ok"}
+    shares = traffic.servable(traffic.allocation_of(trial), list(ready))
+    off = switched_off(lake)
+    files = {"allocation.json": traffic.allocation_file(shares, settings, off, night["as_of"])}
+    rows: dict[str, int] = {}
+    for arm in traffic.contenders_of(shares, settings, ready):
+        table = _lists(settings, lake, night, arm, ready[arm])
+        buffer = BytesIO()
+        table.write_parquet(buffer, compression="zstd")
+        files[f"lists-{arm}.parquet"], rows[f"lists-{arm}.parquet"] = buffer.getvalue(), table.height
+        files[f"arm-{arm}.safetensors"] = lake.read(ref_from(ready[arm]["scorer"]))
+    return files, rows, {"off": off, "traffic": json.loads(shares.to_json())}
+
+
+def _lists(settings: Settings, lake: Lake, night: Json, arm: str, record: Record) -> Any:
+    """Lists of the customers who have one of the champion's, by the arm's own scorer."""
+    data = lake.read_value(Dataset, ref_from(night["dataset"]))
+    given = settings.publishing
+    ladder = [load_fitted(lake, record), popular_lately(data)]
+    label = Label("home", arm, arm, f"{night['as_of']}-{night['key'][:8]}")
+    ids = active_customers(data, given.active_days)
+    rungs = [arm, "popular lately in the segment"]
+    return customer_lists(data, ladder, ids, given.size, repeats=given.repeats, label=label, rungs=rungs)[0]
+
+
+def switched_off(lake: Lake) -> list[str]:
+    """Sellers whose surfaces a person keeps from the champion: what the newest generation says."""
+    told = [e.manifest for e in publication.entries(lake) if "off" in e.manifest]
+    return [str(seller) for seller in max(told, key=lambda m: int(m["number"]))["off"]] if told else []
+
+
+def switch(lake: Lake, off: Sequence[str], why: str) -> publication.Entry:
+    """Serve the current files again at once, with exactly these sellers switched off; nights carry it on.
+
+    Raises UsageError when nothing is published or nothing would change, ConflictError when somebody else was first.
+    """
+    now, served = publication.standing(lake), publication.current(lake)
+    wanted, known = sorted(set(off)), {str(s) for s in _products(lake, served)["seller"].drop_nulls().to_list()}
+    strange = [seller for seller in wanted if seller not in known]
+    if strange:
+        near = difflib.get_close_matches(strange[0], sorted(known), 3)
+        cure = f"Did you mean {', '.join(near)}?" if near else ""
+        raise UsageError("allocation set", got=f"no seller {strange[0]!r} is published", cure=cure)
+    if wanted == sorted(served.manifest.get("off", ())):
+        raise UsageError("allocation set", got="the switch stands like this already", wanted="a change")
+    files = {name: publication.read_file(lake, served, name) for name in served.manifest["files"]}
+    whole = json.loads(files["allocation.json"])
+    shares = Allocation.from_json(json.dumps(served.manifest.get("traffic") or {"arms": {traffic.CHAMPION: 1.0}}))
+    fresh = json.loads(traffic.switched(shares, wanted).to_json()) | {"off": wanted, "tests": whole.get("tests", {})}
+    files["allocation.json"] = json.dumps(fresh, sort_keys=True).encode()
+    told = {k: v for k, v in served.manifest.items() if k not in ("files", "format", "number", "kind", "previous")}
+    told |= {"key": f"switch-{time.time_ns()}", "off": wanted, "barred": list(now.barred), "held": now.held}
+    told |= {"wanted": now.wanted, "reasons": [why], "created": datetime.now(UTC).isoformat(timespec="seconds")}
+    rows = {name: int(file["rows"]) for name, file in served.manifest["files"].items()}
+    return publication.publish(lake, now.number, files, told, rows)
+
+
+def _products(lake: Lake, entry: publication.Entry) -> Any:
+    import polars as pl
+
+    return pl.read_parquet(BytesIO(publication.read_file(lake, entry, "products.parquet")))

@@ -1,0 +1,67 @@
+"""Revenue against relevance on tonight's lists: what each power of the margin would cost and earn (score x margin^b).
+
+A contender's scores are no probabilities. What is calibrated is the place: among half of the held-out customers, how
+often the product in place r was bought; smoothed so that it never rises. The table is made on the other half.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from recsys.contest.measure import exams
+from recsys.contract import F64, I32, Dataset, Scorer
+from recsys.data.split import HeldOut
+from recsys.errors import EmptyError
+from recsys.ranking.align import score_blocks
+from recsys.ranking.rerank import Candidates, choose_power, frontier
+from recsys.ranking.topk import top_k
+
+DEEP = 100  # places of a list that may be re-ranked
+LEAST = 50  # customers per half
+COLUMNS = ("power", "relevance", "revenue", "revenue_share", "price_shift")
+
+
+def frontier_table(
+    scorer: Scorer, data: Dataset, held: HeldOut, track: str, k: int, take_rate: float
+) -> tuple[list[dict[str, Any]], float]:
+    """Rows of COLUMNS and the power chosen; raises EmptyError with fewer customers than two halves of LEAST."""
+    lists, bought = _places(scorer, data, held, track)
+    if len(lists) < 2 * LEAST:
+        raise EmptyError("The revenue frontier", got=f"{len(lists)} held-out customers", wanted=f"{2 * LEAST} or more")
+    learnt, judged = np.arange(len(lists)) % 2 == 0, np.arange(len(lists)) % 2 == 1
+    chance = _chance(lists[learnt], bought[learnt])
+    price = np.nan_to_num(np.asarray(data.catalogue.price, dtype=np.float64))
+    shown = lists[judged]
+    candidates = Candidates(shown, np.where(shown >= 0, chance[None, :], 0.0))
+    points = frontier(candidates, price * take_rate, k, price)
+    return [{name: float(asdict(p)[name]) for name in COLUMNS} for p in points], choose_power(points)
+
+
+def _places(scorer: Scorer, data: Dataset, held: HeldOut, track: str) -> tuple[I32, Any]:
+    """Products [n, DEEP] of each held-out customer's list, and which of them were bought."""
+    exam = exams(held, ~data.catalogue.available)[track]
+    depth = min(DEEP, len(data.space.products))
+    lists = np.full((len(exam.queries), depth), -1, dtype=np.int32)
+    for rows, scores in score_blocks(scorer, exam.queries):
+        seen = None if exam.seen is None else exam.seen[rows]
+        lists[rows] = top_k(scores, depth, seen=seen, barred=exam.barred)[0]
+    m = len(data.space.products) + 1
+    owner = np.repeat(np.arange(len(exam.truth)), np.diff(exam.truth.start))
+    pairs = owner * m + np.where(exam.truth.product >= 0, exam.truth.product, m - 1)
+    asked = np.arange(len(lists))[:, None] * m + lists
+    return lists, np.isin(asked, pairs) & (lists >= 0)
+
+
+def _chance(lists: I32, bought: Any) -> F64:
+    """P(bought | place), never rising with the place."""
+    from sklearn.isotonic import IsotonicRegression
+
+    shown = (lists >= 0).sum(axis=0).astype(np.float64)
+    rate = bought.sum(axis=0) / np.maximum(shown, 1)
+    places = np.arange(lists.shape[1], dtype=np.float64)
+    fitted = IsotonicRegression(increasing=False, y_min=0.0, y_max=1.0).fit(places, rate, sample_weight=shown + 1e-9)
+    # places with equal rates stay in their order: what is a tie for the calibration is none for the contender
+    return np.maximum(np.asarray(fitted.predict(places)), 0) * (1 - 1e-6 * places)
