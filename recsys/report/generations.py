@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from io import BytesIO
 from typing import TYPE_CHECKING
 
 from recsys import publication
@@ -10,6 +12,9 @@ from recsys.report.page import Json, Page
 
 if TYPE_CHECKING:
     import polars as pl
+
+LISTS = ("customer", "rank", "product")  # columns a page needs
+BESIDE = ("beside", "rank", "product", "contender")
 
 
 def tonight(page: Page) -> Entry | None:
@@ -37,11 +42,13 @@ def decision_of(page: Page, entry: Entry) -> Json:
     return found
 
 
-def table_of(page: Page, entry: Entry, name: str) -> pl.DataFrame | None:
-    """One published table; None where the generation has none of that name."""
+def table_of(page: Page, entry: Entry, name: str, columns: Sequence[str] | None = None) -> pl.DataFrame | None:
+    """Columns of one published table, all by default; None where the generation has none of that name."""
+    import polars as pl
+
     if name not in entry.manifest["files"]:
         return None
-    return page.lake.read_frame(publication.file_ref(entry, name))
+    return pl.read_parquet(BytesIO(publication.read_file(page.lake, entry, name)), columns=columns and list(columns))
 
 
 def _published(page: Page) -> list[Entry]:

@@ -15,7 +15,7 @@ from recsys.assortment.assumption import Assumptions, Input
 from recsys.assortment.opportunity import Lines, Opportunity, opportunity
 from recsys.errors import RecsysError
 from recsys.report.discovery import seller_places
-from recsys.report.generations import table_of, tonight
+from recsys.report.generations import BESIDE, LISTS, table_of, tonight
 from recsys.report.page import Page
 from recsys.report.sections.leaderboard import measured
 
@@ -93,7 +93,8 @@ def sellers_of(page: Page) -> Sellers | None:
     entry, sales = tonight(page), page.sales
     if entry is None or sales["seller"].n_unique() < 2:
         return None
-    lists, products = (table_of(page, entry, name) for name in ("lists.parquet", "products.parquet"))
+    lists = table_of(page, entry, "lists.parquet", LISTS)
+    products = table_of(page, entry, "products.parquet")
     if lists is None or products is None:
         return None
     sizes = sales.group_by("order").agg(pl.col("product").n_unique().alias("size"))
@@ -101,7 +102,7 @@ def sellers_of(page: Page) -> Sellers | None:
     totals = sales.group_by("seller").agg(pl.col("revenue").sum(), pl.col("order").n_unique()).sort("seller")
     totals = totals.sort("revenue", descending=True, maintain_order=True)
     kept = totals.filter(pl.col("order") >= LEAST_ORDERS)["seller"].head(MOST_PAGES).to_list()
-    beside = table_of(page, entry, "complements.parquet")
+    beside = table_of(page, entry, "complements.parquet", BESIDE)
     given = assumptions_of(page, "" if beside is None or not beside.height else str(beside["contender"][0]))
     worth = _opportunities(sales, kept, given)
     places = _Places(page, lists, products, beside)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from recsys.publication import Entry
 from recsys.report.figures import Mark, intervals
-from recsys.report.generations import before, decision_of, table_of, tonight
+from recsys.report.generations import LISTS, before, decision_of, table_of, tonight
 from recsys.report.page import Json, Page
 from recsys.report.sections.leaderboard import measured
 from recsys.report.tables import Column, count, join, number, paragraph, share, table
@@ -89,7 +89,7 @@ def _mean(row: Json, page: Page) -> float | None:
 
 
 def _lists(page: Page, earlier: Entry, now: Entry) -> str | None:
-    tables = [table_of(page, entry, "lists.parquet") for entry in (earlier, now)]
+    tables = [table_of(page, entry, "lists.parquet", LISTS) for entry in (earlier, now)]
     if tables[0] is None or tables[1] is None:
         return None
     k = page.settings.contest.at[0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from recsys.report.discovery import NEW_DAYS, Shown, shown
 from recsys.report.figures import Mark, bars
-from recsys.report.generations import table_of, tonight
+from recsys.report.generations import LISTS, table_of, tonight
 from recsys.report.page import Page
 from recsys.report.sellers import LEAST_ORDERS, MOST_PAGES, Seller, Sellers
 from recsys.report.tables import Column, count, fold, heading, join, link, money, paragraph, share, table, tiles
@@ -18,7 +18,8 @@ def build(page: Page) -> str | None:
     entry = tonight(page)
     if entry is None:
         return None
-    lists, products = (table_of(page, entry, name) for name in ("lists.parquet", "products.parquet"))
+    lists = table_of(page, entry, "lists.parquet", LISTS)
+    products = table_of(page, entry, "products.parquet")
     if lists is None or products is None:
         return None
     k = page.settings.contest.at[0]
