@@ -19,6 +19,7 @@ from recsys.stack import airflow, control, servers
 from recsys.stack.airflow import Client
 from recsys.stack.progress import follow
 from recsys.stack.servers import Place
+from recsys.tracking.view import VIEW
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ def experiment_page(settings: Settings, place: Place) -> str:
     asked = f"{base}/api/2.0/mlflow/experiments/get-by-name"
     try:
         told = httpx.get(asked, params={"experiment_name": settings.tracking.experiment}, timeout=5.0).json()
-        return f"{shown}/#/experiments/{told['experiment']['experiment_id']}/runs"
+        return f"{shown}/#/experiments/{told['experiment']['experiment_id']}/runs?viewStateShareKey={VIEW}"
     except (httpx.HTTPError, ValueError, KeyError):
         return shown
 

@@ -15,6 +15,7 @@ import numpy as np
 from recsys import publication
 from recsys.config import Settings
 from recsys.data.lake import Lake
+from recsys.tracking.card import described, model_card
 from recsys.tracking.connect import Book
 from recsys.tracking.runs import Json
 
@@ -27,15 +28,34 @@ def model_name(settings: Settings) -> str:
 
 
 def register_champion(
-    book: Book, settings: Settings, lake: Lake, generation: str, night: Json, decision: Json, run: str
+    book: Book, settings: Settings, lake: Lake, generation: str, told: Json, record: Json, run: str
 ) -> str:
-    """The version of a generation, made once; returns its number."""
+    """The version of a generation, made once; returns its number. record: the champion's backtest."""
     name = model_name(settings)
     known = _version_of(book, name, generation)
     if known:
         return known
     entry = next(entry for entry in publication.entries(lake) if entry.name == generation)
-    return _register(book, name, lake, entry, night, decision, run)
+    card = model_card(settings, told["night"], record, told["decision"], entry.manifest)
+    return _register(book, name, lake, entry, _tags(entry, told["night"], told["decision"]), card, run)
+
+
+def point_challenger(book: Book, settings: Settings, decision: Json) -> str | None:
+    """Let the alias `challenger` name the newest version of the contender that came next in the night's leaderboard.
+
+    A contender has versions only of nights it was champion of: without one the alias is taken away.
+    """
+    name, champion = model_name(settings), decision.get("champion")
+    others = [row["name"] for row in decision.get("leaderboard", ()) if row["status"] == "ok"]
+    second = next((other for other in others if other != champion), None)
+    found = [v for v in book.client.search_model_versions(f"name = '{name}'") if v.tags.get("contender") == second]
+    if found:
+        newest = str(max(int(v.version) for v in found))
+        book.client.set_registered_model_alias(name, "challenger", newest)
+        return newest
+    if "challenger" in dict(book.client.get_registered_model(name).aliases or {}):
+        book.client.delete_registered_model_alias(name, "challenger")
+    return None
 
 
 def point(book: Book, settings: Settings, lake: Lake) -> str | None:
@@ -74,7 +94,7 @@ def _version_of(book: Book, name: str, generation: str) -> str | None:
 
 
 def _register(
-    book: Book, name: str, lake: Lake, entry: publication.Entry, night: Json, decision: Json, run: str
+    book: Book, name: str, lake: Lake, entry: publication.Entry, tags: dict[str, str], card: str, run: str
 ) -> str:
     import mlflow
 
@@ -86,17 +106,18 @@ def _register(
             artifacts=_write(Path(folder), lists, publication.read_file(lake, entry, ARRAYS)),
             input_example=_example(lists),
             pip_requirements=[f"mlflow=={version('mlflow')}", f"numpy=={version('numpy')}"],
-            tags=_tags(entry, night, decision),
+            tags=tags,
         )
+        book.client.log_text(run, card, "card.md")
         with contextlib.suppress(mlflow.exceptions.MlflowException):
             book.client.create_registered_model(name, description=f"What {name} serves: one version per generation.")
         made = book.client.create_model_version(
             name,
             logged.model_uri,
             run_id=run,
-            tags=_tags(entry, night, decision),
+            tags=tags,
             model_id=logged.model_id,
-            description=" ".join(decision.get("reasons", ())),
+            description=described(card),
         )
     return str(made.version)
 
@@ -119,9 +140,9 @@ def _tags(entry: publication.Entry, night: Json, decision: Json) -> dict[str, st
     return {
         "generation": entry.name,
         "contender": str(entry.manifest["champion"]),
-        "as_of": str(entry.manifest["as_of"]),
+        "night": str(entry.manifest["as_of"]),
         "night_key": str(night["key"]),
-        "action": str(decision.get("action")),
+        "decision": str(decision.get("action")),
         "previous": str(decision.get("previous")),
         "reasons": " ".join(decision.get("reasons", ()))[:5000],
         "scorer_sha256": str(files[ARRAYS]["sha256"]),

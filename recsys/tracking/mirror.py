@@ -13,7 +13,7 @@ from typing import Any
 from recsys.config import Settings
 from recsys.data.lake import Lake
 from recsys.errors import RecsysError, StoreError
-from recsys.tracking.champion import point, register_champion
+from recsys.tracking.champion import model_name, point, point_challenger, register_champion
 from recsys.tracking.connect import Book, address, open_book, within
 from recsys.tracking.runs import Json, close_abandoned, log_contender, log_summary
 
@@ -74,14 +74,14 @@ def _send(settings: Settings, lake: Lake, told: Mapping[str, Any]) -> dict[str, 
 
 
 def _write(settings: Settings, lake: Lake, told: Mapping[str, Any]) -> dict[str, Any]:
-    night, decision, published = told["night"], told["decision"], told["published"]
+    night = told["night"]
     book = open_book(settings)
     close_abandoned(book, night)
     runs = {
-        record["name"]: log_contender(book, settings, night, record, decision, _epochs(lake, record))
+        record["name"]: log_contender(book, settings, night, record, told, _epochs(lake, record))
         for record in told["backtests"]
     }
-    summary = log_summary(book, settings, night, decision, published)
+    summary = log_summary(book, settings, lake, told)
     version = _champion(book, settings, lake, told, runs, summary)
     note = f"{len(runs)} runs" + (f", champion version {version}" if version else "")
     return {
@@ -98,14 +98,17 @@ def _write(settings: Settings, lake: Lake, told: Mapping[str, Any]) -> dict[str,
 def _champion(
     book: Book, settings: Settings, lake: Lake, told: Mapping[str, Any], runs: Mapping[str, str], summary: str
 ) -> str | None:
-    """Register the night's generation, if it published one, under the run of its contender."""
+    """Register the night's generation, if it published one, under the run of its contender; link both ways."""
     generation, name = told["published"].get("generation"), told["published"].get("champion")
     if not generation:
         return None
-    fitted = any(record["name"] == name and record["status"] == "ok" for record in told["backtests"])
-    run = runs[str(name)] if fitted else summary
-    version = register_champion(book, settings, lake, generation, told["night"], told["decision"], run)
+    record = next((r for r in told["backtests"] if r["name"] == name), {})
+    run = runs[str(name)] if record.get("status") == "ok" else summary
+    version = register_champion(book, settings, lake, generation, told, record, run)
     point(book, settings, lake)
+    point_challenger(book, settings, told["decision"])
+    note = {"version": version, "run": run, "summary": summary, "page": book.page, "model": model_name(settings)}
+    lake.point(f"mirror/{generation}.json", json.dumps(note).encode())
     return version
 
 

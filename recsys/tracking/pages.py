@@ -5,6 +5,7 @@ MLflow's client takes seconds to import and minutes to give up; a training task 
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -14,10 +15,10 @@ import httpx
 
 from recsys.config import Settings
 from recsys.tracking.runs import tags_of
+from recsys.tracking.view import VIEW, VIEW_TAG, stored_view
 
 Json = Mapping[str, Any]
 SECONDS = 2.0  # a request may take
-VIEW = "nights"  # name of the stored view: columns and order of the run table
 
 
 def table_page(settings: Settings) -> str:
@@ -26,8 +27,11 @@ def table_page(settings: Settings) -> str:
 
 
 def night_page(settings: Settings, key: str) -> str:
-    """The run table narrowed to one night; the whole table without a key."""
-    return _page(settings, f"runs?searchFilter={_filter('night_key', key)}") if key else table_page(settings)
+    """The run table narrowed to one night, best first; the whole table without a key."""
+    best_first = f"&orderByKey={quote(f'metrics.`{settings.contest.primary}`')}&orderByAsc=false"
+    return (
+        _page(settings, f"runs?searchFilter={_filter('night_key', key)}{best_first}") if key else table_page(settings)
+    )
 
 
 def contender_page(settings: Settings, contender: str) -> str:
@@ -72,8 +76,12 @@ def _experiment(settings: Settings) -> str:
     name = settings.tracking.experiment
     answer = _ask(settings, "GET", "experiments/get-by-name", params={"experiment_name": name})
     if answer.status_code == 404:
-        answer = _ask(settings, "POST", "experiments/create", body={"name": name})
-        return str(answer.raise_for_status().json()["experiment_id"])
+        made = str(
+            _ask(settings, "POST", "experiments/create", body={"name": name}).raise_for_status().json()["experiment_id"]
+        )
+        view = {"experiment_id": made, "key": VIEW_TAG, "value": stored_view(settings)}
+        _ask(settings, "POST", "experiments/set-experiment-tag", body=view).raise_for_status()
+        return made
     return str(answer.raise_for_status().json()["experiment"]["experiment_id"])
 
 
@@ -97,4 +105,6 @@ def _open(settings: Settings, experiment: str, night: Json, contender: str) -> s
 
 def _ask(settings: Settings, method: str, path: str, *, params: Json | None = None, body: Json | None = None) -> Any:
     url = f"{settings.tracking.url.rstrip('/')}/api/2.0/mlflow/{path}"
-    return httpx.request(method, url, params=params, json=body, timeout=SECONDS)
+    user, password = (os.environ.get(f"MLFLOW_TRACKING_{name}") for name in ("USERNAME", "PASSWORD"))
+    auth = (user, password or "") if user else None
+    return httpx.request(method, url, params=params, json=body, timeout=SECONDS, auth=auth)

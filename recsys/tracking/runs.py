@@ -8,7 +8,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from recsys.config import Settings
+from recsys.data.lake import Lake
 from recsys.tracking.connect import Book
+from recsys.tracking.facts import log_facts, metrics_of_facts
+from recsys.tracking.plots import figures
 
 Json = Mapping[str, Any]
 ENDED = ("FINISHED", "FAILED")
@@ -16,10 +19,9 @@ BATCH = 500  # metrics per request; the server takes 1000
 TEXT = 500  # characters of a parameter
 
 
-def log_contender(
-    book: Book, settings: Settings, night: Json, record: Json, decision: Json, epochs: Sequence[Json]
-) -> str:
-    """The run of one contender, made once per night; returns its id."""
+def log_contender(book: Book, settings: Settings, night: Json, record: Json, told: Json, epochs: Sequence[Json]) -> str:
+    """The run of one contender, made once per night; returns its id. told: the night's decision and publication."""
+    decision = told["decision"]
     name = str(record["name"])
     known, done = _find(book, night, name)
     if known and done:
@@ -29,18 +31,22 @@ def log_contender(
         "family": str(record.get("family", "")),
         "status": status,
         "role": "champion" if decision.get("champion") == name else "challenger",
+        "generation": str(told["published"].get("generation") or ""),
     }
     if status != "ok":
         tags["mlflow.note.content"] = f"**{status}**: {record.get('reason', '')}"
     run = _open(book, known, name, tags)
     _log(book, run, metrics_of(record, settings.contest.track), params_of(night, record), epochs)
     _log_dataset(book, run, night, settings)
+    for title, figure in figures(record, epochs, settings):
+        book.client.log_figure(run, figure, title)
     book.client.set_terminated(run, "FINISHED" if status == "ok" else "FAILED")
     return run
 
 
-def log_summary(book: Book, settings: Settings, night: Json, decision: Json, published: Json) -> str:
-    """The run that holds the night's leaderboard and decision; returns its id."""
+def log_summary(book: Book, settings: Settings, lake: Lake, told: Json) -> str:
+    """The run that holds the night's leaderboard, decision and facts; returns its id."""
+    night, decision, published, facts = told["night"], told["decision"], told["published"], told.get("facts") or {}
     known, done = _find(book, night, "night")
     if known and done:
         return known
@@ -54,12 +60,14 @@ def log_summary(book: Book, settings: Settings, night: Json, decision: Json, pub
     run = _open(book, known, f"night {night['as_of']}", tags)
     board = decision.get("leaderboard", ())
     counts = {f"contenders_{s}": sum(row["status"] == s for row in board) for s in ("ok", "failed", "refused")}
-    _log(book, run, {k: float(v) for k, v in counts.items()}, {"as_of": night["as_of"], "seed": night["seed"]}, ())
+    numbers = {_name(k): float(v) for k, v in {**counts, **metrics_of_facts(facts)}.items()}
+    _log(book, run, numbers, {"as_of": night["as_of"], "seed": night["seed"]}, ())
     _log_dataset(book, run, night, settings)
     book.client.log_dict(run, dict(decision), "decision.json")
     book.client.log_table(run, leaderboard_columns(board, settings), "leaderboard.json")
     figure = leaderboard_figure(board, settings, str(decision.get("champion")))
     book.client.log_figure(run, figure, "leaderboard.png")
+    log_facts(book.client, run, lake, facts)
     book.client.set_terminated(run)
     return run
 

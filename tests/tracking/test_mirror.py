@@ -102,14 +102,21 @@ def test_twice_is_once(told: Told) -> None:
 
 
 @pytest.mark.slow
-def test_a_half_written_run_is_written_anew(told: Told, tmp_path: Path) -> None:
+def test_a_run_opened_while_training_or_left_half_written_is_finished(told: Told, tmp_path: Path) -> None:
     one, client, said = told
     night = {**world.night(), "key": "half"}
     half = client.create_run(said["experiment"], tags={"night_key": "half", "contender": "ease"}).info.run_id
+    client.log_metric(half, "ndcg_at_10", 0.2)
+    twin = client.create_run(said["experiment"], tags={"night_key": "half", "contender": "ease"}).info.run_id
+    old = {"night_key": "older", "kind": "contender", "contender": "als"}
+    abandoned = client.create_run(said["experiment"], tags=old).info.run_id
     lake = world.lake_of(one)
     again = mirror(one, lake, night, [world.record(lake, "ease", 0.2)], world.decision("ease", []), {})
-    assert again["runs"]["ease"] != half
-    assert client.get_run(half).info.lifecycle_stage == "deleted"
+    assert again["runs"]["ease"] == half
+    assert (client.get_run(half).info.status, client.get_run(half).data.tags["role"]) == ("FINISHED", "champion")
+    assert client.get_run(half).data.params["factors"] == "16"
+    assert client.get_run(twin).info.lifecycle_stage == "deleted"
+    assert client.get_run(abandoned).info.status == "KILLED"
 
 
 @pytest.mark.slow
