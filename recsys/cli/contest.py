@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -119,11 +119,25 @@ def _show(result: Mapping[str, Any], at: tuple[int, ...]) -> None:
         )
     console = Console(width=None if sys.stdout.isatty() else 132)
     console.print(table)
+    for line in _side_by_side(ok):
+        console.print(line, markup=False, highlight=False)
     for c in result["contenders"]:
         if c["status"] != "ok":
             console.print(f"{c['name']}: {c['status']}. {c['reason']}", markup=False)
     for reason in result["decision"]["reasons"]:
         console.print(reason, markup=False)
+
+
+def _side_by_side(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What collaborative filtering by products and by customers costs, where both took part."""
+    lines = {
+        family: f"{row['name']:<20} fit {row['fit_seconds']:.2f} s, score {row['score_seconds']:.2f} s, "
+        f"{row['peak_memory_mb']:,.0f} MB, scorer {row['scorer_mb']:,.1f} MB"
+        for family in ("user_neighbours", "item_neighbours")
+        for row in rows
+        if row["family"] == family
+    }
+    return ["Neighbours side by side:", *(f"  {line}" for line in lines.values())] if len(lines) == 2 else []
 
 
 def _cell(metric: Mapping[str, Any] | None) -> str:

@@ -252,5 +252,6 @@ def _entrant_json(entrant: Entrant) -> dict[str, Any]:
         "fit_cpu_seconds": entrant.result.fit_cpu_seconds,
         "score_cpu_seconds": entrant.score_cpu_seconds,
         "peak_memory_mb": entrant.result.peak_memory_mb,
+        "scorer_mb": None if entrant.result.scorer is None else len(entrant.result.scorer) / 2**20,
         "report": dict(entrant.result.report),
     }

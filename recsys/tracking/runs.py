@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from recsys.config import Settings
+from recsys.contest.pareto import cost_figure, points
 from recsys.data.lake import Lake
 from recsys.tracking.connect import Book
 from recsys.tracking.facts import log_facts, metrics_of_facts
@@ -67,6 +68,8 @@ def log_summary(book: Book, settings: Settings, lake: Lake, told: Json) -> str:
     book.client.log_table(run, leaderboard_columns(board, settings), "leaderboard.json")
     figure = leaderboard_figure(board, settings, str(decision.get("champion")))
     book.client.log_figure(run, figure, "leaderboard.png")
+    cost = points(board, settings.contest.track, settings.contest.primary)
+    book.client.log_figure(run, cost_figure(cost, settings.contest.primary), "cost.png")
     log_facts(book.client, run, lake, facts)
     book.client.set_terminated(run)
     return run

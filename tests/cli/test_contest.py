@@ -17,7 +17,7 @@ from recsys.errors import RecsysError
 
 CONTENDER = {
     "name", "family", "status", "reason", "settings", "metrics", "lists", "fit_seconds", "score_seconds",
-    "fit_cpu_seconds", "score_cpu_seconds", "peak_memory_mb", "report",
+    "fit_cpu_seconds", "score_cpu_seconds", "peak_memory_mb", "scorer_mb", "report",
 }  # fmt: skip
 Row = tuple[str, str, int, float]
 
@@ -79,6 +79,16 @@ def test_the_json_keeps_its_schema_and_finds_the_tribes(split: tuple[str, str]) 
     assert (found["logit"]["status"], found["logit"]["metrics"]) == ("failed", {})
     assert "offers" in found["logit"]["reason"]
     assert told["decision"]["champion"] == "item_neighbours"
+
+
+@pytest.mark.slow
+def test_neighbours_of_products_and_of_customers_are_shown_side_by_side(split: tuple[str, str]) -> None:
+    words = ["contest", *split, "--contenders", "user_neighbours,item_neighbours"]
+    told = CliRunner().invoke(build(), words, catch_exceptions=False).stdout
+    one, two = told.partition("Neighbours side by side:")[2].strip().splitlines()[:2]
+    assert one.split()[0] == "user_neighbours"
+    assert two.split()[0] == "item_neighbours"
+    assert all(word in line for line in (one, two) for word in ("fit ", "score ", " MB"))
 
 
 @pytest.mark.slow

@@ -71,7 +71,28 @@ def test_the_summary_has_table_plot_and_decision(told: Told) -> None:
         "decision.json",
         "leaderboard.json",
         "leaderboard.png",
+        "cost.png",
     }
+
+
+@pytest.mark.slow
+def test_a_contenders_run_has_its_figures_and_the_champions_its_card(told: Told) -> None:
+    _, client, said = told
+
+    def kept(run: str) -> set[str]:
+        return {a.path for a in client.list_artifacts(run)}
+
+    assert kept(said["runs"]["als_small"]) == {"groups.png", "epochs.png"}
+    assert {"groups.png", "epochs.png", "card.md"} <= kept(said["runs"]["ease"])
+    assert kept(said["runs"]["lightfm_warp"]) == set()
+
+
+@pytest.mark.slow
+def test_publication_and_run_name_each_other(told: Told) -> None:
+    one, client, said = told
+    note = world.lake_of(one).read_json("mirror/gen-000001.json")
+    assert (note["version"], note["run"], note["summary"]) == ("1", said["runs"]["ease"], said["summary"])
+    assert client.get_run(note["run"]).data.tags["generation"] == "gen-000001"
 
 
 @pytest.mark.slow
@@ -82,6 +103,8 @@ def test_the_champion_is_served_from_plain_arrays(told: Told) -> None:
     version = client.get_model_version_by_alias("recsys-corner", "champion")
     assert (version.tags["generation"], version.tags["contender"]) == ("gen-000001", "ease")
     assert version.tags["reasons"] == "ease is best."
+    assert (version.tags["night"], version.tags["decision"]) == ("2011-12-08", "first")
+    assert version.description.startswith("# ease, generation gen-000001")
     mlflow.set_tracking_uri(connect.address(one))
     folder = Path(mlflow.artifacts.download_artifacts("models:/recsys-corner@champion"))
     assert not [f for f in folder.rglob("*") if f.suffix in (".pkl", ".pickle")]

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from recsys.report.pareto import cost_figure, pareto_front, points
+from recsys.contest.pareto import MARK, cost_figure, pareto_front, points
 
 
 def row(name: str, seconds: float | None, mean: float | None) -> dict[str, object]:
@@ -21,11 +21,11 @@ def test_the_front_holds_who_nobody_beats_in_both() -> None:
     assert pareto_front([("a", 1.0, 0.5), ("b", 1.0, 0.6), ("c", 2.0, 0.6)]) == [("b", 1.0, 0.6)]
 
 
-def test_the_figure_names_everybody_and_is_the_same_twice() -> None:
-    found = points(ROWS, "new", "ndcg_at_10")
-    once = cost_figure(found, "ndcg_at_10")
-    assert once == cost_figure(found, "ndcg_at_10")
-    assert once.startswith(b"<?xml")
-    assert all(name.encode() in once for name in ("bar", "good", "waste", "slow"))
-    assert cost_figure(found, "ndcg_at_10", "png").startswith(b"\x89PNG")
-    assert cost_figure([], "ndcg_at_10")
+def test_the_figure_names_everybody_and_marks_the_front() -> None:
+    axes = cost_figure(points(ROWS, "new", "ndcg_at_10"), "ndcg_at_10").axes[0]
+    assert [text.get_text() for text in axes.texts] == ["bar", "good", "waste", "slow"]
+    step, *marks = axes.lines
+    assert step.get_xdata().tolist() == [0.1, 5, 90]
+    assert [mark.get_color() == MARK for mark in marks] == [True, True, False, True]
+    assert axes.get_ylabel() == "ndcg@10"
+    assert not cost_figure([], "ndcg_at_10").axes[0].texts
