@@ -210,5 +210,6 @@ def _nightly(
     )
     if promotion == "approve":
         ask = f"Promotion waits for approval: `recsys champion promote {best.challenger}`."
-        return keep(ask, why.replace(" replaces ", " would replace "), tests=tests, strength=shown)
+        would = why.replace(" replaces ", " would replace ")
+        return keep(ask, would, tests=tests, strength=shown, proposal=best.challenger)
     return Decision("promote", best.challenger, champion, (why,), tuple(tests), gates, shown, argmax)

@@ -175,6 +175,7 @@ def test_where_approval_is_asked_the_winner_waits() -> None:
     a = RNG.random(3000) * 0.5
     field = [candidate("a", a), candidate("b", a + 0.05)]
     decision = decide(field, pooled(a=a, b=a + 0.05), Standing("a", 30), CONTEST, "approve")
+    assert decision.proposal == "b"
     assert (decision.action, decision.champion) == ("keep", "a")
     assert "recsys champion promote b" in decision.reasons[0]
     assert "b would replace a" in decision.reasons[1]
