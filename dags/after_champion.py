@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import installed  # noqa: F401
 from airflow.sdk import dag, get_current_context, task
 from airflow.sdk.exceptions import AirflowSkipException
 from champion_asset import champion

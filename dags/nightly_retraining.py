@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import installed  # noqa: F401
 from airflow.sdk import dag, get_current_context, task
 from champion_asset import announce
 from night_alerts import deadline
