@@ -115,6 +115,7 @@ def gates_of(results: Any, demand: Demand, sold: Flags) -> tuple[gates.Gate, ...
     for step in bridge.optima_of(results):
         found += [*gates.of_optimum(step), *gates.of_bounds(step)]
     found += gates.of_covariance(covariance_of(results))
+    found += gates.of_spreads(dict(zip(demand.nonlinear.names, demand.nonlinear.value.tolist(), strict=True)))
     found += gates.of_elasticities(own_elasticities(demand)[sold])
     if demand.costs is not None:
         found += gates.of_costs(demand.costs)
@@ -166,10 +167,16 @@ def _solve(problem: Any, sigma: F64, pi: F64, search: Search, settings: Settings
     results = bridge.solve(problem, sigma, pi, search, options)
     if not settings.optimal_instruments:
         return results
-    search.inverse_hessian = None
-    with bridge.translated("computing optimal instruments"):
-        better = results.compute_optimal_instruments(method="approximate").to_problem()
-    return bridge.solve(better, results.sigma, results.pi, search, options)
+    curvature, search.inverse_hessian = search.inverse_hessian, None
+    try:
+        with bridge.translated("computing optimal instruments"):
+            better = results.compute_optimal_instruments(method="approximate").to_problem()
+        return bridge.solve(better, results.sigma, results.pi, search, options)
+    except FitError:
+        if search.late:
+            raise
+        search.inverse_hessian = curvature
+        return results  # a taste without spread has no instrument of its own: the gates say so of the first pass
 
 
 def _starts(panel: Panel, formulas: Formulas, settings: Settings, agents: Agents, seed: int) -> list[tuple[F64, F64]]:

@@ -37,13 +37,18 @@ class Search:
     inverse_hessian: F64 | None = None
     evaluations: int = field(default=0, init=False)
 
+    @property
+    def late(self) -> bool:
+        """Whether the deadline has passed."""
+        return self.run.deadline is not None and time.monotonic() > self.run.deadline
+
     def __call__(self, initial: F64, bounds: Any, objective: Any, callback: Callable[[], None], **_: Any) -> Any:
         """(final, converged), as pyblp asks of a custom routine; raises FitError past the deadline."""
         from scipy.optimize import minimize
 
         def value(theta: F64) -> tuple[float, F64]:
             self.evaluations += 1
-            if self.run.deadline is not None and time.monotonic() > self.run.deadline:
+            if self.late:
                 raise FitError("BLP", got=f"the deadline after {self.evaluations} evaluations",
                                cure="Raise night.fit_seconds, or use fewer draws or markets.")  # fmt: skip
             q, gradient, _progress = objective(theta)

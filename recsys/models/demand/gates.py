@@ -18,6 +18,7 @@ from recsys.errors import RefusedError
 
 MAX_GRADIENT = 1e-4
 MAX_CONDITION = 1e10
+LEAST_SPREAD = 1e-6
 ELASTICITY = (-15.0, -1.0)  # median own
 MAX_UPWARD = 0.01  # share of own elasticities that are not negative
 MAX_NEGATIVE_COSTS = 0.02
@@ -132,6 +133,15 @@ def of_covariance(covariance: F64) -> tuple[Gate, ...]:
     return (
         _gate("covariance", condition < MAX_CONDITION, condition, f"a condition below {MAX_CONDITION:.0e}",
               "the data cannot tell the parameters apart"),
+    )  # fmt: skip
+
+
+def of_spreads(estimates: Mapping[str, float]) -> tuple[Gate, ...]:
+    """A standard deviation of tastes that ends at 0: the data show one taste, and BLP is then plain logit."""
+    none = [n.removeprefix("sigma ") for n, v in estimates.items() if n.startswith("sigma ") and abs(v) < LEAST_SPREAD]
+    return (
+        _gate("spread of tastes", not none, len(none), "every standard deviation above 0",
+              f"no spread of tastes for {', '.join(none)} can be seen in these data: plain logit says as much"),
     )  # fmt: skip
 
 

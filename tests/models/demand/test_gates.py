@@ -79,3 +79,12 @@ def test_a_refusal_names_the_gate_and_carries_the_report() -> None:
     assert caught.value.report["rows"] == 7
     assert caught.value.report["gates"][0]["verdict"] == "failed"
     Card(gates.of_bulk(-4.0, -3.9)).require("logit", {})
+
+
+def test_a_taste_without_spread_is_named() -> None:
+    from recsys.models.demand import gates
+
+    (gate,) = gates.of_spreads({"sigma prices": 0.0, "sigma 1": -0.4, "pi prices income": 0.0})
+    assert gate.verdict is gates.Verdict.FAILED
+    assert "no spread of tastes for prices" in gate.words
+    assert gates.of_spreads({"sigma 1": -0.4})[0].verdict is gates.Verdict.PASSED
