@@ -64,4 +64,5 @@ def _chance(lists: I32, bought: Any) -> F64:
     places = np.arange(lists.shape[1], dtype=np.float64)
     fitted = IsotonicRegression(increasing=False, y_min=0.0, y_max=1.0).fit(places, rate, sample_weight=shown + 1e-9)
     # places with equal rates stay in their order: what is a tie for the calibration is none for the contender
-    return np.maximum(np.asarray(fitted.predict(places)), 0) * (1 - 1e-6 * places)
+    chance: F64 = np.maximum(fitted.predict(places), 0.0) * (1 - 1e-6 * places)
+    return chance

@@ -1,0 +1,51 @@
+"""The revenue frontier on a contender's own lists."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from recsys.contest import frontier
+from recsys.contract import Truth
+from recsys.data.split import HeldOut
+from recsys.errors import EmptyError
+from recsys.scorers.linear import LinearScorer
+from tests.worlds import dataset, queries
+
+
+def held(n: int, m: int, seed: int = 0) -> tuple[HeldOut, LinearScorer, object]:
+    """n customers who each bought one product, likelier the better its place in the contender's list."""
+    data = dataset([[0]] * n, m)
+    asked = queries(data, [-1] * n)
+    rng = np.random.default_rng(seed)
+    chance = 1 / np.arange(1, m + 1)
+    product = rng.choice(m, n, p=chance / chance.sum()).astype(np.int32)
+    ones = np.ones(n, np.float32)
+    truth = Truth(np.arange(n + 1, dtype=np.int64), product, ones, ones, np.zeros(n, np.int64))
+    ids = np.array([f"x{i}" for i in range(n)], dtype=object)
+    scorer = LinearScorer(data.space, "none", bias=-np.arange(m, dtype=np.float32)[None, :])
+    return HeldOut(asked, truth, ids, asked, truth, ids, 1, 28), scorer, data
+
+
+def test_relevance_falls_and_revenue_rises_with_the_power() -> None:
+    asked, scorer, data = held(4000, 30)
+    rows, power = frontier.frontier_table(scorer, data, asked, "repeats", 5, 0.5)  # type: ignore[arg-type]
+    assert [row["power"] for row in rows] == [0.0, 0.1, 0.25, 0.5, 0.75, 1.0]
+    assert rows[0]["relevance"] == rows[0]["revenue_share"] == 1.0
+    relevance, revenue = ([row[name] for row in rows] for name in ("relevance", "revenue_share"))
+    assert relevance == sorted(relevance, reverse=True)
+    assert revenue == sorted(revenue)
+    assert power in [row["power"] for row in rows]
+
+
+def test_the_chance_of_a_place_is_how_often_it_was_bought() -> None:
+    lists = np.tile(np.arange(4, dtype=np.int32), (1000, 1))
+    bought = np.zeros((1000, 4), dtype=bool)
+    bought[:300, 0], bought[300:400, 1], bought[400:520, 2] = True, True, True  # places 2 and 3 are in the wrong order
+    assert frontier._chance(lists, bought) == pytest.approx([0.3, 0.11, 0.11, 0.0], rel=1e-4)
+
+
+def test_too_few_customers_are_told() -> None:
+    asked, scorer, data = held(60, 12)
+    with pytest.raises(EmptyError, match="60 held-out customers"):
+        frontier.frontier_table(scorer, data, asked, "repeats", 5, 1.0)  # type: ignore[arg-type]
