@@ -72,23 +72,21 @@ def _shown(seller: Seller, sellers: Sellers) -> str:
 def _opportunity(seller: Seller, sellers: Sellers, currency: str) -> str:
     found = seller.opportunity
     if found is None:
-        return paragraph("There are too few orders yet to say what one more item per order would be worth.")
-    reach = found.within_reach
-    told = [
-        ("Added sales", f"{money(found.sales.middle, currency)} [{count(found.sales.low)}, {count(found.sales.high)}]"),
-        ("An added item is worth", f"{money(found.line.middle, currency, 2)} (median)"),
-    ]
-    if reach is not None:
-        told.append(("Of it, items our lists name", f"{money(reach.middle, currency)}"))
+        return paragraph("What one more item per order would be worth was not computed tonight.")
+    worth = f"{money(found['sales'], currency)} [{count(found['sales_low'])}, {count(found['sales_high'])}]"
+    told = [("Added sales", worth), ("An added item is worth", f"{money(found['line'], currency, 2)} (median)")]
+    if found["within_reach"] is not None:
+        told.append(("Of it, items our lists name", money(found["within_reach"], currency)))
     given = "; ".join(f"{name.replace('_', ' ')} {words}" for name, words in sellers.assumptions.items())
     return join(
         paragraph(
-            f"{found.single_orders:,} of your {found.orders:,} orders hold one item. If some of those customers took "
-            f"one more, over the {sellers.days} days behind this page it would have meant:"
+            f"{count(found['single_orders'])} of your {count(found['orders'])} orders hold one item. If "
+            f"{share(found['uptake'], 0)} of those customers took one more, over the {sellers.days} days behind this "
+            "page it would have meant:"
         ),
         tiles(told),
         paragraph(f"90 % intervals from drawing orders again. Assumed: {given}.", "soft"),
-        *(paragraph(f"Note: {note}.", "soft") for note in found.notes),
+        paragraph(f"Note: {found['notes']}.", "soft") if found["notes"] else None,
     )
 
 

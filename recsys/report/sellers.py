@@ -5,19 +5,16 @@ from __future__ import annotations
 import json
 import re
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from recsys.assortment.assumption import Assumptions, Input
-from recsys.assortment.opportunity import Lines, Opportunity, opportunity
-from recsys.errors import RecsysError
+from recsys.data.lake import ref_from
 from recsys.report.discovery import seller_places
 from recsys.report.generations import BESIDE, LISTS, table_of, tonight
-from recsys.report.page import Page
-from recsys.report.sections.leaderboard import measured
+from recsys.report.page import Json, Page
 
 if TYPE_CHECKING:
     import polars as pl
@@ -63,7 +60,7 @@ class Seller:
     reached: int  # customers with at least one place
     arms: str  # which arms serve its surfaces
     top: tuple[Product, ...]
-    opportunity: Opportunity | None
+    opportunity: Json | None  # its row of the night's money table (contest.money.COLUMNS)
 
     @property
     def file(self) -> str:
@@ -103,8 +100,7 @@ def sellers_of(page: Page) -> Sellers | None:
     totals = totals.sort("revenue", descending=True, maintain_order=True)
     kept = totals.filter(pl.col("order") >= LEAST_ORDERS)["seller"].head(MOST_PAGES).to_list()
     beside = table_of(page, entry, "complements.parquet", BESIDE)
-    given = assumptions_of(page, "" if beside is None or not beside.height else str(beside["contender"][0]))
-    worth = _opportunities(sales, kept, given)
+    worth = _opportunities(page)
     places = _Places(page, lists, products, beside)
     by_seller = {key[0]: rows for key, rows in sales.partition_by("seller", as_dict=True).items() if key[0] in kept}
     revenue = float(totals["revenue"].sum())
@@ -116,17 +112,8 @@ def sellers_of(page: Page) -> Sellers | None:
         orders=sizes.height,
         k=places.k,
         days=int(page.night["day"]) - int(sales["day"].min()) + 1,  # type: ignore[arg-type]
-        assumptions=given.stated(),
+        assumptions=_assumptions(page),
     )
-
-
-def assumptions_of(page: Page, completing: str) -> Assumptions:
-    """The source's uptake, the shop's take rate, and how often tonight's complements found the hidden item."""
-    take = page.settings.shop.take_rate
-    profit = Input(take) if take < 1 else Assumptions().profit_share
-    metric = f"hit_at_{page.settings.contest.at[0]}"
-    found = next((measured(row, "basket", metric) for row in page.ranked if row["name"] == completing), None)
-    return Assumptions(profit_share=profit, hit_rate=None if found is None else float(found["mean"]))
 
 
 class _Places:
@@ -157,9 +144,7 @@ class _Places:
         return self.title.get(product) or product
 
 
-def _seller(
-    name: str, rows: pl.DataFrame, places: _Places, revenue: float, page: Page, worth: Opportunity | None
-) -> Seller:
+def _seller(name: str, rows: pl.DataFrame, places: _Places, revenue: float, page: Page, worth: Json | None) -> Seller:
     import polars as pl
 
     day, orders = int(page.night["day"]), rows.unique("order")
@@ -230,15 +215,15 @@ def _weekly(rows: pl.DataFrame, day: int) -> tuple[tuple[float, float], ...]:
     return tuple((float(-age), float(sums[age])) for age in reversed(range(whole)))
 
 
-def _opportunities(sales: pl.DataFrame, kept: Sequence[str], given: Assumptions) -> dict[str, Opportunity]:
-    """The money row of every seller with a page; the others count together."""
-    names = (*kept, "")
-    row = {name: i for i, name in enumerate(kept)}
-    seller = np.array([row.get(name, len(kept)) for name in sales["seller"]], dtype=np.int32)
-    columns = (np.unique(sales[name].to_numpy().astype(str), return_inverse=True)[1] for name in ("order", "product"))
-    order, product = columns
-    try:
-        lines = Lines(order.astype(np.int64), product.astype(np.int32), seller, sales["revenue"].to_numpy(), names)
-        return {found.scope: found for found in opportunity(lines, given)[1:]}
-    except RecsysError:  # no two-item orders, say: the rest of the page holds
+def _opportunities(page: Page) -> dict[str, Json]:
+    """The rows of the night's money table by seller; none where the night has no such table."""
+    ref = page.facts.get("experiments", {}).get("tables", {}).get("opportunity")
+    if ref is None:
         return {}
+    rows = page.lake.read_frame(ref_from(ref)).to_dicts()
+    return {str(row["scope"]): row for row in rows}  # sellers come last: one that is called shop is a seller
+
+
+def _assumptions(page: Page) -> Mapping[str, str]:
+    found: Mapping[str, str] = page.facts.get("experiments", {}).get("money", {}).get("assumptions", {})
+    return found

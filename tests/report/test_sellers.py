@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from recsys.report import sellers as counted
@@ -42,6 +43,33 @@ def test_figures_are_those_counted_by_hand(page: Page) -> None:
     assert anna.places_share == pytest.approx(3 / 6)
     assert anna.arms == "champion 50 %, ease 50 %"
     assert by_name(page)["cleo"].arms == "champion 100 %"
+
+
+def with_money(page: Page) -> Page:
+    """The same night with the money table that `experiments` leaves."""
+    row = {
+        "scope": "anna", "uptake": 0.1, "orders": 4, "single_orders": 2, "line": 12.0, "sales": 2400.0,
+        "sales_low": 2100.0, "sales_high": 2750.0, "within_reach": 480.0, "notes": "only 3 two-item orders",
+    }  # fmt: skip
+    rows = [{**row, "scope": "shop", "sales": 9999.0}, row]
+    ref = page.lake.put_frame("opportunity.parquet", pl.DataFrame(rows)).json()
+    told = {"tables": {"opportunity": ref}, "money": {"assumptions": {"uptake": "0.1 (fixed, assumed)"}}}
+    return dataclasses.replace(page, facts={"experiments": told})
+
+
+def test_the_opportunity_is_the_sellers_row_of_the_nights_money_table(page: Page) -> None:
+    page = with_money(page)
+    write(page)
+    folder = page.settings.runtime_folder / "reports" / page.name
+    files = {name: (folder / seller.file).read_text() for name, seller in by_name(page).items()}
+    anna = read(files["anna"]).words()
+    assert "2,400 EUR [2,100, 2,750]" in anna
+    assert "2 of your 4 orders hold one item. If 10 % of those customers took one more" in anna
+    assert "uptake 0.1 (fixed, assumed)" in anna
+    assert "Note: only 3 two-item orders." in anna
+    assert "9,999" not in anna
+    assert "was not computed tonight" in read(files["cleo"]).words()
+    assert "2,400 [2,100, 2,750]" in read(render(page)).words()
 
 
 def test_the_best_products_and_what_completes_them(page: Page) -> None:

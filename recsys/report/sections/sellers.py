@@ -7,7 +7,7 @@ from recsys.report.figures import Mark, bars
 from recsys.report.generations import LISTS, table_of, tonight
 from recsys.report.page import Page
 from recsys.report.sellers import LEAST_ORDERS, MOST_PAGES, Seller, Sellers
-from recsys.report.tables import Column, count, fold, heading, join, link, money, paragraph, share, table, tiles
+from recsys.report.tables import Column, count, fold, heading, interval, join, link, paragraph, share, table, tiles
 
 TITLE = "Sellers and discovery"
 FIRST = 10  # rows shown before the fold
@@ -85,11 +85,7 @@ def _table(page: Page, rows: tuple[Seller, ...], sellers: Sellers, caption: str)
 
 def _worth(seller: Seller) -> str | None:
     found = seller.opportunity
-    return (
-        f"{money(found.sales.middle, '').strip()} [{count(found.sales.low)}, {count(found.sales.high)}]"
-        if found
-        else None
-    )
+    return interval(found["sales"], found["sales_low"], found["sales_high"], 0) if found else None
 
 
 def _discovery(found: Shown | None, k: int) -> str | None:
