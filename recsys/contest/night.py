@@ -154,8 +154,11 @@ def published(entry: publication.Entry, why: str, current: bool) -> Json:
 
 
 def small(record: Json) -> Json:
-    """A record without what is too large to travel between tasks."""
-    return {k: v for k, v in record.items() if k != "progress"} | {"epochs": len(record.get("progress", ()))}
+    """A record without what is too large to travel between tasks: progress and a demand fit's tables stay stored."""
+    told = {k: v for k, v in record.items() if k != "progress"} | {"epochs": len(record.get("progress", ()))}
+    if "tables" in told.get("report", {}):
+        told["report"] = {k: v for k, v in told["report"].items() if k != "tables"}
+    return told
 
 
 def plain(value: Any) -> Any:

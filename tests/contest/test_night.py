@@ -42,6 +42,8 @@ def test_when_a_night_publishes_nothing() -> None:
 def test_what_travels_is_small_and_plain() -> None:
     record = {"name": "a", "status": "ok", "progress": [{"step": 1.0}] * 500}
     assert books.small(record) == {"name": "a", "status": "ok", "epochs": 500}
+    fitted = {"name": "a", "report": {"rung": "logit", "tables": {"large": 1}}}
+    assert books.small(fitted)["report"] == {"rung": "logit"}
     assert books.plain({"a": [float("nan"), (float("-inf"), 1.5)], "b": {"c": "x"}}) == {
         "a": [None, [None, 1.5]],
         "b": {"c": "x"},
