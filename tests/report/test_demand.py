@@ -1,0 +1,78 @@
+from pathlib import Path
+from typing import Any
+
+from recsys.report.heatmap import heatmap
+from recsys.report.page import Page, render
+from recsys.report.sections.demand import build
+from tests.report import nights
+
+GATES = [
+    {"name": "sign", "verdict": "passed", "found": 0.0, "wanted": "none upward", "words": "0 % go up"},
+    {"name": "quantity discounts", "verdict": "failed", "found": 0.5, "wanted": "within 20 %",
+     "words": "own elasticity -4.00 on all lines, -2.00 without bulk lines"},
+]  # fmt: skip
+
+
+def facts(page: Page) -> dict[str, Any]:
+    """What the step leaves of a night with a logit that serves and a BLP that was refused."""
+    cell = {"value": [-1.5, None], "low": [-1.9, None], "high": [-1.1, None]}
+    tables = {
+        "market": "north@2024-03-04", "products": ["a1", nights.EVIL], "shares": [0.1, 0.2], "own_elasticities": cell,
+        "markups": cell, "consumer_surplus": {"value": 2.5, "low": 2.0, "high": 3.0},
+        "willingness_to_pay": {"blue": {"value": 1.0, "low": 0.5, "high": 1.5}},
+        "heat_maps": [{"by": "seller", "names": ["anna", "other"], "elasticities": [[-1.5, 0.2], [None, None]]}],
+    }  # fmt: skip
+    ref = page.lake.put_json("nights/demand/logit.json", tables).json()
+    fit = {"family": "logit", "status": "ok", "reason": "", "gates": GATES[:1],
+           "own_elasticity": {"mean": -1.6, "median": -1.5}}  # fmt: skip
+    refused = {"family": "blp", "status": "refused", "reason": f"blp did not pass its gates: {GATES[1]['words']}",
+               "gates": GATES}  # fmt: skip
+    return {
+        "status": "ok", "reason": "2 contenders judged. blp was refused. logit serves tonight.",
+        "panel": {"markets": 104, "alternatives": 105, "composites": 40, "rows": 9645, "units": 1.0,
+                  "zero_share": 0.083, "instruments": ["cost"]},
+        "judged": {"markets": 8, "since": "2024-02-26", "units": 8811.0, "rows": 810},
+        "market_choice": [{"contender": "logit", "log_likelihood_per_unit": -4.38, "top_1": 0.25, "ndcg_at_3": 0.9,
+                           "ece": 0.0005, "gain": 0.088, "gain_se": 0.011, "outside_error": 0.04}],
+        "price_response": [{"contender": "logit", "events": 117, "sign_right": 0.62, "size": 1.6, "slope": 0.1,
+                            "answer": 1.12}],
+        "left_out": {"complements": "it has no opinion without a basket"},
+        "fits": {"logit": fit, "blp": refused},
+        "ladder": [{"name": "shares", "log_likelihood": -4.47, "climbed": True, "words": "the ground"},
+                   {"name": "blp", "log_likelihood": None, "climbed": False, "words": "refused"}],
+        "serves": {"contender": "logit", "age_nights": 0, "words": "logit serves tonight."},
+        "tables": {"logit": ref}, "metrics": {},
+    }  # fmt: skip
+
+
+def test_the_section_says_who_serves_why_another_was_refused_and_what_prices_do(tmp_path: Path) -> None:
+    page = nights.page(tmp_path)
+    page = Page(page.settings, page.lake, page.night, [], page.decision, page.published, {"demand": facts(page)})
+    html = render(page)
+    for words in (
+        "logit serves tonight.", "own elasticity -4.00 on all lines, -2.00 without bulk lines", "n = 8,811 units",
+        "All 2 gates of blp", "complements is not among them: it has no opinion without a basket",
+        "Elasticities by seller", "whose demand", "-1.50 [-1.90, -1.10]", "Consumer surplus per visitor: 2.50",
+        "1.12", "EUR", "n = 9,645 rows of the panel",
+    ):  # fmt: skip
+        assert words in html, words
+    assert nights.EVIL not in html
+    assert "could not be built" not in html
+    assert "0 % go up" not in html  # what passed is not worded as if it had not
+
+
+def test_without_markets_there_is_no_section_and_a_failure_says_why(tmp_path: Path) -> None:
+    page = nights.page(tmp_path, demand={"status": "none", "reason": "no markets"})
+    assert build(page) is None
+    failed = Page(page.settings, page.lake, page.night, [], page.decision, page.published,
+                  {"demand": {"status": "failed", "reason": "the lake was away"}})  # fmt: skip
+    assert "the lake was away" in str(build(failed))
+
+
+def test_a_heat_map_has_units_n_and_no_empty_rows() -> None:
+    svg = str(heatmap("Elasticities", ["a", "<b>", "c"], [[-2.0, 0.1, None], [0.2, -1.0, None], [None] * 3],
+                      ("whose demand", "whose prices"), "n = 7"))  # fmt: skip
+    assert svg.count("<rect") == 4
+    assert "&lt;b&gt;" in svg
+    assert "row = whose demand, column = whose prices; n = 7" in svg
+    assert heatmap("Nothing", ["a"], [[None]], ("", ""), "") is None
