@@ -132,6 +132,7 @@ def backtest(night: Night, contender: str) -> Json:
     from recsys.contest.backtest import barred_products, judge, summaries
     from recsys.contest.night import folder, small
     from recsys.contest.record import load_fitted, once
+    from recsys.contest.segments import segments_of
     from recsys.contest.tuned import summary
     from recsys.contract import Dataset
     from recsys.data.split import HeldOut
@@ -154,7 +155,9 @@ def backtest(night: Night, contender: str) -> Json:
             fallback=_fallback(train),
         )
         refs = {track: lake.put_value(f"{place}/{track}.safetensors", card).json() for track, card in cards.items()}
-        return {"cards": refs, "tracks": summaries(cards, settings.contest, night["seed"])}
+        track = settings.contest.track
+        parts = segments_of(cards[track], held, train, settings.contest) if track in cards else []
+        return {"cards": refs, "tracks": summaries(cards, settings.contest, night["seed"]), "segments": parts}
 
     tuned = summary(settings, lake, night, contender)
     return {**small(record), **tuned, **once(lake, f"{place}/record.json", make)}

@@ -44,6 +44,7 @@ def scorecard(name: str, track: str, held: HeldOut, exam: Exam, answers: Answers
         whole={**whole, **list_numbers(answers.lists, share, at), "score_seconds": answers.seconds},
         cluster=_cluster(ids),
         groups={"warm": warm, "cold": ~warm},
+        ranks=answers.ranks,
     )
 
 

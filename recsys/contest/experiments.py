@@ -87,6 +87,7 @@ def experiments(settings: Settings, lake: Lake, night: Json, backtests: Sequence
 
 def _facts(evidence: Evidence) -> Json:
     parts: dict[str, Callable[[Evidence], Found]] = {"money": _money, "habits": _habits, "frontier": _frontier}
+    parts |= {"segments": _segments}
     parts = {"tests": _tests, "off_policy": _off_policy, "bandit": _bandit, **parts}
     told: Json = {"status": "ok", "tables": {}, "metrics": {}, "vetoes": {}, "allocation": None}
     for name, part in parts.items():
@@ -244,6 +245,18 @@ def _frontier(evidence: Evidence) -> Found:
     rate = evidence.settings.shop.take_rate
     rows, power = frontier.frontier_table(scorer, data, held, contest.track, contest.at[0], rate)
     return Found({"contender": name, "power": power, "k": contest.at[0]}, {"frontier": rows})
+
+
+def _segments(evidence: Evidence) -> Found:
+    """Every contender's primary metric by market, customer, seller and product, from the backtests."""
+    rows = [
+        {"contender": str(record["name"]), **row} for record in evidence.backtests for row in record.get("segments", ())
+    ]
+    if not rows:
+        return _nothing("Nobody was judged on the held-out days.")
+    own = [row for row in rows if row["contender"] == evidence.champion and row["kind"] in ("customer", "product")]
+    metrics = {f"segments.{row['kind']}.{row['name']}": row["mean"] for row in own}
+    return Found({"metric": evidence.settings.contest.primary}, {"segments": rows}, metrics)
 
 
 def _best(evidence: Evidence) -> str | None:

@@ -1,63 +1,54 @@
-from dataclasses import replace
+"""Which customers are cold, new or returning; markets, sellers and the head of the catalogue by name."""
+
+from __future__ import annotations
+
+import dataclasses
 
 import numpy as np
-import pytest
 
-from recsys.assortment.instance import Model, shares
-from recsys.config import Settings
-from recsys.contest.segments import choice_feed, markets, next_market
-from recsys.contract import Run
-from recsys.models.logit import Logit
-from recsys.scorers.choice import ChoiceScorer
-from tests import worlds
-from tests.models import choice_world
+from recsys.config import Contest
+from recsys.contest.backtest import judge
+from recsys.contest.segments import customers, segments_of
+from recsys.contract import Index, Truth
+from recsys.data.split import HeldOut
+from recsys.scorers.linear import LinearScorer
+from tests.worlds import dataset, queries
 
 
-def settings(size: int) -> Settings:
-    return Settings.model_validate({"publishing": {"assortment": size}})
+def test_kinds_of_customers() -> None:
+    data = dataset([[0, 1], [0, 1], [2]], 3, days_ago=[[5.0, 5.0], [9.0, 1.0], [2.0]])
+    asked = queries(data, [0, 1, 2, -1], history=[[0, 1], [0, 1], [2], []])
+    history = dataclasses.replace(asked.history, time=np.concatenate([data.events.time, data.events.time[:0]]))
+    found = customers(asked.customer, history)
+    assert {kind: flags.tolist() for kind, flags in found.items()} == {
+        "returning": [False, True, False, False],
+        "new": [True, False, True, False],
+        "cold": [False, False, False, True],
+    }
 
 
-def test_a_segment_with_too_few_orders_is_left_out_with_the_reason() -> None:
-    data = worlds.dataset([[0, 1, 2]] * 31 + [[3]] * 4, 5, segment=[0] * 31 + [1] * 4)
-    data = replace(data, catalogue=replace(data.catalogue, available=np.array([1, 0, 1, 1, 1], dtype=bool)))
-    found, skipped = markets(data, settings(1))
-    assert [(m.name, m.orders) for m in found] == [("seg000", 31)]
-    assert found[0].traits.ids == ("p000", "p002", "p003", "p004")
-    assert found[0].current.tolist() == [True, False, False, False]
-    assert skipped[0]["segment"] == "seg001"
-    assert "4 orders in the last 90 days, fewer than the 30" in skipped[0]["reason"]
-
-
-@pytest.fixture(scope="module")
-def scorer() -> ChoiceScorer:
-    found = Logit(draws=0, instruments=("cost",)).fit(choice_world.data(), Run()).scorer
-    assert isinstance(found, ChoiceScorer)
-    return found
-
-
-def test_a_choice_scorer_gives_its_probabilities_in_the_next_market(scorer: ChoiceScorer) -> None:
-    data = choice_world.data()
-    market = next(m for m in markets(data, settings(4))[0] if m.name == "south")
-    known, choice = next_market(scorer, market)
-    assert len(known) == choice_world.PRODUCTS
-    latest = scorer.market(max(np.flatnonzero([str(m).startswith("south@") for m in scorer.space.markets.ids])))
-    assert choice.price == pytest.approx(latest.price)
-    instance = choice_feed(scorer, "logit")(market)
-    assert instance.model is Model.MNL
-    assert instance.source == "choice probabilities of logit"
-    everything = shares(instance, np.ones(instance.n, dtype=bool))
-    assert everything == pytest.approx(choice.shares(), rel=1e-9)
-
-
-def test_products_of_a_composite_share_its_probability(scorer: ChoiceScorer) -> None:
-    """Two products made one alternative: together they are as strong as it, in parts of 3 to 1."""
-    data = choice_world.data()
-    of, within = scorer.offers.composite_of.copy(), np.ones(choice_world.PRODUCTS)
-    of[1], within[0], within[1] = of[0], 0.75, 0.25
-    pooled = replace(scorer, offers=replace(scorer.offers, composite_of=of, within=within))
-    market = next(m for m in markets(data, settings(4))[0] if m.name == "north")
-    _, choice = next_market(pooled, market)
-    strength = np.exp(choice.utility[0])
-    alone = np.exp(next_market(scorer, market)[1].utility[0, 0])
-    assert strength[0] + strength[1] == pytest.approx(alone)
-    assert strength[0] / strength[1] == pytest.approx(3)
+def test_a_contender_that_knows_one_half_shows_it_by_segment() -> None:
+    """Products 0 and 1 are anna's and come first; 2 and 3 are bert's and are never shown."""
+    data = dataset([[0], [0], [1], [0]], 4, segment=[0, 0, 1, 1])
+    owner = np.array([0, 0, 1, 1], dtype=np.int32)
+    data = dataclasses.replace(
+        data,
+        space=dataclasses.replace(data.space, sellers=Index.of(["anna", "bert"])),
+        catalogue=dataclasses.replace(data.catalogue, seller=owner),
+    )
+    asked = queries(data, [0, 1, 2, 3])
+    product, ones = np.array([0, 1, 2, 3], dtype=np.int32), np.ones(4, np.float32)
+    truth = Truth(np.arange(5, dtype=np.int64), product, ones, ones, np.zeros(4, np.int64))
+    held = HeldOut(asked, truth, data.space.customers.ids, asked, truth, data.space.customers.ids, 1, 28)
+    scorer = LinearScorer(data.space, "none", bias=np.array([[3.0, 2.0, np.nan, np.nan]], dtype=np.float32))
+    contest = Contest(at=(2,), primary="hit_at_2", track="repeats")
+    card = judge("a", scorer, dataclasses.replace(held, baskets=asked.take(slice(0, 0))), contest)["repeats"]
+    rows = {(row["kind"], row["name"]): (row["n"], row["mean"]) for row in segments_of(card, held, data, contest)}
+    assert rows["seller", "anna"] == (2, 1.0)
+    assert rows["seller", "bert"] == (2, 0.0)
+    assert rows["market", "seg000"] == (2, 1.0)
+    assert rows["market", "seg001"] == (2, 0.0)
+    assert rows["customer", "new"] == (4, 0.5)
+    assert rows["customer", "cold"] == (0, None)
+    assert rows["product", "head"] == (1, 1.0)  # product 0, which most had bought
+    assert rows["product", "tail"] == (3, 1 / 3)
