@@ -13,7 +13,7 @@ from recsys.config import Settings
 from recsys.contest import assortments
 from recsys.contest.assortments import nightly, plan
 from recsys.contest.generation import assortment_files
-from recsys.contest.segments import choice_feed, markets
+from recsys.contest.offered import choice_feed, markets
 from recsys.contract import Dataset, Run
 from recsys.data.lake import Lake, ref_from
 from recsys.models import catalog
