@@ -39,7 +39,7 @@ class RecsysPlugin(AirflowPlugin):
             **ICONS,
         },
         {
-            "name": "Leaderboard",
+            "name": "Champion",
             "href": "recsys/",
             "destination": "nav",
             "nav_top_level": True,

@@ -22,7 +22,7 @@ from recsys import publication
 from recsys.config import Settings, load
 from recsys.data.lake import Lake
 from recsys.errors import RecsysError
-from recsys.tracking.pages import contender_page, night_page
+from recsys.tracking.pages import night_page, version_page
 from recsys_ui import books
 from recsys_ui.page import render, render_message
 
@@ -104,10 +104,11 @@ def seller(night: str, page: str) -> Response:
     return HTMLResponse(known[night, page].read_text(encoding="utf-8"), headers=headers)
 
 
-def mlflow(request: Request, key: str = "", contender: str = "") -> Response:
-    """On to MLflow's run table, narrowed to a night or a contender."""
+def mlflow(request: Request, key: str = "", version: str = "") -> Response:
+    """On to MLflow: the run table narrowed to a night, or the version of the champion."""
     settings, _ = _open()
-    page = contender_page(settings, contender) if contender else night_page(settings, key)
+    model = f"recsys-{settings.shop.name}"
+    page = version_page(settings, model, version) if version else night_page(settings, key)
     if not page:
         raise HTTPException(404, "MLflow has no address to show: set [tracking] public_url, or `recsys up`.")
     return RedirectResponse(page, status_code=303)
@@ -176,7 +177,9 @@ def _page(
 ) -> HTMLResponse:
     shop = books.shop_of(lake)
     token = token_for(user, shop.standing.number) if shop.can_roll_back and may_roll_back(user) else ""
-    return HTMLResponse(render(settings, shop, board, run, token))
+    served = shop.standing.served or {}
+    version = books.version_of(lake, f"gen-{int(served['number']):06d}") if served else ""
+    return HTMLResponse(render(settings, shop, board, run, token=token, version=version))
 
 
 def _open() -> tuple[Settings, Lake]:

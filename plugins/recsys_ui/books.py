@@ -76,6 +76,13 @@ def shop_of(lake: Lake) -> Shop:
     return Shop(publication.standing(lake), tuple(reversed(list(publication.entries(lake)))))
 
 
+def version_of(lake: Lake, generation: str) -> str:
+    """The version MLflow has of a generation; "" where it has none, or none yet."""
+    path = f"mirror/{generation}.json"
+    note = _read(lake, path) if lake.exists(path) else None
+    return str((note or {}).get("version") or "")
+
+
 def board_of_run(lake: Lake, settings: Settings, run: str) -> Board | None:
     """The night a DAG run is or was about; None before it has prepared its data."""
     note = note_of(lake, run)

@@ -20,11 +20,15 @@ ACTIONS = {
 }
 
 
-def render(settings: Settings, shop: Shop, board: Board | None, run: str, token: str) -> str:
-    """The page of one night. run: the DAG run it is shown in, empty in the side bar; token: empty without the right."""
+def render(settings: Settings, shop: Shop, board: Board | None, run: str, *, token: str, version: str) -> str:
+    """The page of one night. run: the DAG run it is shown in, empty in the side bar.
+
+    token: of the rollback form, empty without the right to it; version: what MLflow calls the generation being served.
+    """
     links = {
         "report": "report?" + urlencode({"as_of": board.as_of, "key": board.key}) if board else "",
         "mlflow": "mlflow?" + urlencode({"key": board.key}) if board else "mlflow",
+        "version": "mlflow?" + urlencode({"version": version}),
     }
     made_by = str(board.entry.manifest.get("run", "")) if board and board.entry else ""
     by_airflow = "__" in made_by  # manual__..., scheduled__...; `recsys run` names its nights manual-...
@@ -38,7 +42,8 @@ def render(settings: Settings, shop: Shop, board: Board | None, run: str, token:
             run=run,
             token=token,
             links=links,
-            metric=settings.contest.primary.replace("_at_", "@"),
+            metric=_label(settings.contest.primary),
+            version=version,
             level=settings.contest.level,
             entries=shop.entries[:SHOWN],
             action=ACTIONS.get(str((board.decision if board else {}).get("action")), ""),
@@ -46,6 +51,12 @@ def render(settings: Settings, shop: Shop, board: Board | None, run: str, token:
         )
     )
     return text
+
+
+def _label(metric: str) -> str:
+    """`ndcg_at_10` as people write it."""
+    name, _, k = metric.partition("_at_")
+    return f"{name.upper() if name in ('ndcg', 'map', 'mrr') else name}@{k}"
 
 
 def render_message(title: str, text: str) -> str:

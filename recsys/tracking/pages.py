@@ -39,6 +39,12 @@ def contender_page(settings: Settings, contender: str) -> str:
     return _page(settings, f"runs?searchFilter={_filter('contender', contender)}")
 
 
+def version_page(settings: Settings, model: str, version: str) -> str:
+    """The page of a registered version: its card, tags and aliases."""
+    shown = _shown(settings)
+    return f"{shown}/#/models/{quote(model, safe='')}/versions/{quote(version, safe='')}" if shown else ""
+
+
 def training_page(settings: Settings, night: Json, contender: str) -> str:
     """The page of a contender's run of this night, opened when it is not there yet; else its table, else ""."""
     if not settings.tracking.url:

@@ -169,6 +169,17 @@ def test_tonight_against_last_night(app: Any, lake: Lake) -> None:
     assert "report?as_of=2011-12-08&amp;key=key8" in text
 
 
+def test_what_is_served_leads_to_its_version(app: Any, lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "In MLflow" not in client(app, "viewer").get("/").text
+    lake.point("mirror/gen-000002.json", b'{"version": "12"}')
+    assert 'href="mlflow?version=12"' in client(app, "viewer").get("/").text
+    assert client(app, "viewer").get("/mlflow?version=12").status_code == 404  # nobody said where MLflow is
+    monkeypatch.setenv("RECSYS_TRACKING__PUBLIC_URL", "https://shop.example/mlflow")
+    answer = client(app, "viewer").get("/mlflow?version=12")
+    assert answer.status_code == 303
+    assert answer.headers["location"] == "https://shop.example/mlflow/#/models/recsys-corner/versions/12"
+
+
 def test_the_side_bar_shows_the_newest_night(app: Any, lake: Lake) -> None:
     assert "night of 2011-12-08" in client(app, "viewer").get("/").text
 
@@ -280,7 +291,7 @@ def test_the_application_imports_nothing_that_trains(app: Any, lake: Lake, tmp_p
 import json, sys
 sys.path.insert(0, {str(PLUGINS)!r})
 import recsys_ui.app
-print(json.dumps([m for m in sys.modules if m.startswith(("recsys.models", "recsys.steps", "recsys.contest."))
+print(json.dumps([m for m in sys.modules if m.startswith(("recsys.models", "recsys.steps", "recsys.contest.isolated", "recsys.contest.child"))
     or m in ("torch", "mlflow", "lightfm", "pyblp", "polars", "pandas", "implicit", "numba", "matplotlib")]))
 """
     env = {**os.environ, "AIRFLOW_HOME": str(tmp_path), "AIRFLOW__CORE__LOAD_EXAMPLES": "False"}
