@@ -134,7 +134,7 @@ class Lake:
             for ref in refs:
                 self.read(ref)
             return pl.scan_parquet([store.local(ref.path) for ref in refs], hive_partitioning=False)
-        return pl.scan_parquet([BytesIO(self.read(ref)) for ref in refs], hive_partitioning=False)
+        return pl.scan_parquet([self.read(ref) for ref in refs], hive_partitioning=False)
 
 
 def open_storage(root: str) -> Storage:
