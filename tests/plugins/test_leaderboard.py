@@ -291,7 +291,8 @@ def test_the_application_imports_nothing_that_trains(app: Any, lake: Lake, tmp_p
 import json, sys
 sys.path.insert(0, {str(PLUGINS)!r})
 import recsys_ui.app
-print(json.dumps([m for m in sys.modules if m.startswith(("recsys.models", "recsys.steps", "recsys.contest.isolated", "recsys.contest.child"))
+trains = ("recsys.models", "recsys.steps", "recsys.contest.isolated", "recsys.contest.child")
+print(json.dumps([m for m in sys.modules if m.startswith(trains)
     or m in ("torch", "mlflow", "lightfm", "pyblp", "polars", "pandas", "implicit", "numba", "matplotlib")]))
 """
     env = {**os.environ, "AIRFLOW_HOME": str(tmp_path), "AIRFLOW__CORE__LOAD_EXAMPLES": "False"}
