@@ -149,8 +149,8 @@ def _gap(page: Page, oracle: Scorecard, track: str, metric: str) -> Gap | None:
     if not closed or np.isnan(closed[0][2].mean):
         return None
     closed.sort(key=lambda row: (-row[2].mean, row[0]))
-    ends = (float(np.nanmean(column)) for column in (least, best))
-    return Gap(track, metric, floor.contender, closed[0][2].n, *ends, tuple(closed))
+    low, high = (float(np.nanmean(column)) for column in (least, best))
+    return Gap(track, metric, floor.contender, closed[0][2].n, low, high, tuple(closed))
 
 
 def _card(page: Page, record: Json, track: str) -> Scorecard | None:

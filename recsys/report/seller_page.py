@@ -91,7 +91,7 @@ def _opportunity(seller: Seller, sellers: Sellers, currency: str) -> str:
 
 
 def _products(top: Sequence[Product], k: int, currency: str) -> str:
-    columns: list[str | Column] = [
+    columns = [
         "Product",
         "Sold, units",
         f"Sales, {currency}",

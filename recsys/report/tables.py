@@ -40,13 +40,16 @@ class Column:
 
 def table(
     caption: str,
-    columns: Sequence[str | Column],
+    columns: Sequence[object],
     rows: Iterable[Sequence[Cell]],
     *,
     mark: Collection[int] = (),
 ) -> Markup:
-    """A table that scrolls sideways on a phone. The first column names its row; rows numbered in `mark` stand out."""
-    heads = [c if isinstance(c, Column) else Column(c) for c in columns]
+    """A table that scrolls sideways on a phone; columns are texts or Columns.
+
+    The first column names its row; rows numbered in `mark` stand out.
+    """
+    heads = [c if isinstance(c, Column) else Column(str(c)) for c in columns]
     head = join(*(_head(c) for c in heads))
     body = join(*(_row(heads, row, i in mark) for i, row in enumerate(rows)))
     form = '<div class="scroll" tabindex="0" role="region" aria-label="{0}"><table><caption><span>{0}</span></caption>'

@@ -56,7 +56,7 @@ def _orders(reports: Sequence[Json]) -> str | None:
 
 
 def _table(caption: str, reports: Sequence[Json]) -> str:
-    columns: list[str | Column] = [
+    columns = [
         "File",
         "Rows in",
         "Accepted",

@@ -55,7 +55,7 @@ def _table(page: Page) -> str | None:
     if not rows:
         return paragraph("No contender came to an end tonight.")
     sizes, champion, level = page.night["sizes"], page.decision["champion"], page.settings.contest.level
-    columns: list[str | Column] = ["Contender"]
+    columns: list[object] = ["Contender"]
     columns += [Column(title, tip=tip.format(k)) for title, _, tip in TRACKS.values()]
     columns += [Column("Catalogue shown", tip=f"in somebody's first {k}"), "Fit, s", "Memory, MB"]
     held = f"{count(sizes.get('held_customers'))} customers, {count(sizes.get('held_baskets'))} baskets"

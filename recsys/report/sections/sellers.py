@@ -57,7 +57,7 @@ def _sellers(page: Page, sellers: Sellers | None) -> str | None:
 
 def _table(page: Page, rows: tuple[Seller, ...], sellers: Sellers, caption: str) -> str:
     currency = page.settings.shop.currency
-    columns: list[str | Column] = [
+    columns = [
         "Seller",
         "Orders",
         f"Sales, {currency}",

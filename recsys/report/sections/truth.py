@@ -54,7 +54,7 @@ def _prices(found: Sequence[Answer]) -> str | None:
     """Estimated beside true elasticities."""
     if not found:
         return None
-    columns: list[str | Column] = [
+    columns = [
         "Contender",
         Column("Market", words=True),
         "Products, n",
