@@ -6,6 +6,7 @@ import importlib
 import importlib.util
 import os
 import sys
+from typing import Any
 
 import typer
 
@@ -25,6 +26,13 @@ COMMANDS = (
     "report",
     "stack",
 )
+PANELS = {
+    "Your data": ("init", "check", "ingest", "simulate"),
+    "The night": ("run", "replay", "report", "up", "down", "demo", "preflight"),
+    "What is served": ("recommend", "similar", "complete", "search", "champion", "allocation"),
+    "Models": ("contest", "tune", "demand", "assortment"),
+    "Evidence and money": ("ope", "ab", "opportunity"),
+}
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -40,6 +48,10 @@ def build() -> typer.Typer:
     for name in COMMANDS:
         if importlib.util.find_spec(f"recsys.cli.{name}"):
             importlib.import_module(f"recsys.cli.{name}").register(app)
+    panel = {command: title for title, commands in PANELS.items() for command in commands}
+    entered: list[Any] = [*app.registered_commands, *app.registered_groups]
+    for command in entered:
+        command.rich_help_panel = panel.get(command.name or command.callback.__name__)
     return app
 
 
