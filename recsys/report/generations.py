@@ -48,7 +48,9 @@ def table_of(page: Page, entry: Entry, name: str, columns: Sequence[str] | None 
 
     if name not in entry.manifest["files"]:
         return None
-    return pl.read_parquet(BytesIO(publication.read_file(page.lake, entry, name)), columns=columns and list(columns))
+    return pl.read_parquet(
+        BytesIO(publication.read_file(page.lake, entry, name)), columns=list(columns) if columns else None
+    )
 
 
 def _published(page: Page) -> list[Entry]:
