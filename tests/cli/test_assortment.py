@@ -138,3 +138,22 @@ def test_a_generation_without_assortments_says_so(tmp_path) -> None:
     publication.publish(lake, 0, {"a": b""}, {"key": "k", "champion": "c", "as_of": "2024-01-01", "day": 1}, {})
     found = run("assortment", "--segment", "north", "--config", config)
     assert "gen-000001 holds no assortment" in str(found.exception)
+
+
+def test_a_price_outside_its_observed_range_is_refused_and_writes_nothing(tmp_path) -> None:
+    stated, out = tmp_path / "instance.json", tmp_path / "answer.json"
+    priced = {"model": "mnl", "utilities": [1.0, 0.5], "prices": [3.0, 9.0], "price_sensitivity": 0.5,
+              "price_range": [2, 6]}  # fmt: skip
+    stated.write_text(json.dumps(priced))
+    found = run("assortment", "--instance", stated, "--json", out)
+    assert "prices[1] is outside its observed range; got 9; wanted 2 to 6" in str(found.exception)
+    assert not out.exists()
+
+
+def test_one_product_and_nothing_bought_are_said_in_words(tmp_path) -> None:
+    stated = tmp_path / "instance.json"
+    stated.write_text(json.dumps({"model": "mnl", "utilities": [1.0], "revenues": [3.0]}))
+    assert "there is nothing to choose: add products" in run("assortment", "--instance", stated).output
+    stated.write_text(json.dumps({"model": "mnl", "preferences": [0.0, 0.0], "revenues": [3.0, 1.0]}))
+    found = run("assortment", "--instance", stated)
+    assert "all zero; wanted at least one product somebody buys" in str(found.exception)

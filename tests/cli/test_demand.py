@@ -5,7 +5,7 @@ import pytest
 from typer.testing import CliRunner
 
 from recsys.cli import build
-from recsys.errors import DataError, RefusedError
+from recsys.errors import DataError, RecsysError, RefusedError
 from tests.models import choice_world
 from tests.models.demand.test_nested_logit import nested_markets
 
@@ -92,3 +92,37 @@ def test_a_file_that_is_no_panel_says_what_is_missing(tmp_path) -> None:
     found = run(file)
     assert isinstance(found.exception, DataError)
     assert "market_ids" in str(found.exception)
+
+
+def bad(panel_file, tmp_path, **columns: pl.Expr):
+    """The panel with some columns replaced."""
+    file = tmp_path / "bad.csv"
+    pl.read_csv(panel_file).with_columns(**columns).write_csv(file)
+    return file
+
+
+@pytest.mark.parametrize(
+    ("columns", "rung", "words"),
+    [
+        ({"shares": pl.lit(0.0)}, "iv", "no unit sold anywhere"),
+        ({"shares": pl.lit(0.9)}, "iv", "Raise the market size"),
+        ({"demand_instruments0": pl.lit(2.0)}, "iv", "0 that vary within the fixed effects"),
+        ({"demand_instruments0": pl.lit(2.0)}, "auto", "give costs, other regions' prices or rivals' attributes"),
+        ({"prices": pl.lit("dear")}, "iv", "prices"),
+    ],
+)
+def test_bad_panels_are_refused_with_a_cure_and_write_nothing(panel_file, tmp_path, columns, rung, words) -> None:
+    out, spec = tmp_path / "study.json", panel_file.parent / "spec.toml"
+    found = run(bad(panel_file, tmp_path, **columns), "--spec", spec, "--rung", rung, "--json", out)
+    assert isinstance(found.exception, RecsysError)
+    assert words in str(found.exception)
+    assert not out.exists()
+
+
+def test_markets_of_one_product_are_no_choice(panel_file, tmp_path) -> None:
+    file, out = tmp_path / "one.csv", tmp_path / "study.json"
+    pl.read_csv(panel_file).unique("market_ids", keep="first").write_csv(file)
+    found = run(file, "--spec", panel_file.parent / "spec.toml", "--json", out)
+    assert "1 product in every market" in str(found.exception)
+    assert "larger markets" in str(found.exception)
+    assert not out.exists()

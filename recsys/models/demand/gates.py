@@ -23,6 +23,7 @@ ELASTICITY = (-15.0, -1.0)  # median own
 MAX_UPWARD = 0.01  # share of own elasticities that are not negative
 MAX_NEGATIVE_COSTS = 0.02
 F_WEAK, F_FINE = 10.0, 23.0
+STRONGER = "give costs, other regions' prices or rivals' attributes"
 SAME_OBJECTIVE = 1e-3  # relative, between starts
 MAX_DRIFT = 3.0  # standard errors since last night
 MAX_NODES_ELASTICITY = 0.02  # relative, when the nodes are doubled
@@ -93,7 +94,7 @@ class Card:
             raise RefusedError(
                 f"{rung} did not pass its gates: {self.sentence()}",
                 report={**report, "gates": self.json()},
-                cure="Last night's fit stays in use.",
+                cure="An earlier night's fit stays in use, where there is one.",
             )
 
 
@@ -163,7 +164,7 @@ def of_instruments(first_stage: Mapping[str, float], j_p_value: float) -> tuple[
     gates = []
     for name, f in first_stage.items():
         verdict = Verdict.PASSED if f >= F_FINE else (Verdict.WARNED if f > F_WEAK else Verdict.FAILED)
-        words = "" if verdict is Verdict.PASSED else f"the instruments hardly move {name} (F {f:.1f})"
+        words = "" if verdict is Verdict.PASSED else f"the instruments hardly move {name} (F {f:.1f}): {STRONGER}"
         gates.append(Gate(f"first stage of {name}", verdict, f, f"F above {F_WEAK:g}, better {F_FINE:g}", words))
     if np.isfinite(j_p_value):
         low = j_p_value < 0.01

@@ -101,6 +101,17 @@ class Panel:
         return Index.of(names).rows(names)[self.offers.market]
 
 
+def require_choice(panel: Panel) -> Panel:
+    """The panel itself; raises DataError where no market offers two products to choose between."""
+    largest = int(np.bincount(panel.offers.market).max(initial=0))
+    if largest < 2:
+        raise DataError(
+            "The panel", got=f"{largest} product in every market", wanted="at least two in some market",
+            cure="Use larger markets (longer periods, fewer regions), or a panel with the rival products.",
+        )  # fmt: skip
+    return panel
+
+
 def take_rows(offers: Offers, rows: Flags) -> Offers:
     """Some rows of the offers; alternatives and markets keep their numbers."""
     given = {name: getattr(offers, name) for name in PER_ROW}

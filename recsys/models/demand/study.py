@@ -20,7 +20,7 @@ from recsys.models.demand.health import flat_share, health_card, of_data, zero_s
 from recsys.models.demand.ladder import Climb, Fit, climb
 from recsys.models.demand.mnl_control import fit_mnl
 from recsys.models.demand.nested_logit import fit_nested
-from recsys.models.demand.panel import Panel
+from recsys.models.demand.panel import Panel, require_choice
 from recsys.models.demand.plain_logit import fit_logit
 from recsys.models.demand.report import report_of
 from recsys.models.demand.tables import tables
@@ -62,7 +62,7 @@ def read_spec(path: Path) -> Spec:
 
 def study(panel: Panel, spec: Spec, agents: Agents | None, rung: RungName, run: Run, tell: Tell) -> dict[str, Any]:
     """JSON-ready, schema in docs/demand.md; `eligible` is false where a gate failed, and says which."""
-    found: dict[str, Any] = {"panel": panel_numbers(panel)}
+    found: dict[str, Any] = {"panel": panel_numbers(require_choice(panel))}
     fits = fits_of(panel, spec, agents, run)
     if rung == "auto":
         reached = climb(panel, {name: fits[name] for name in _ladder(panel, spec)}, tell)

@@ -9,7 +9,7 @@ import numpy as np
 
 from recsys.contract import F64, I32, Dataset
 from recsys.models.demand.absorb import decompose
-from recsys.models.demand.panel import Panel
+from recsys.models.demand.panel import Panel, require_choice
 from recsys.scorers import terms
 from recsys.scorers.choice import ChoiceScorer, Tastes, Utility, latest_market
 
@@ -114,7 +114,7 @@ def tastes(panel: Panel, names: tuple[str, ...], value: F64, weight: F64, group:
 
 
 def panel_of(data: Dataset) -> Panel:
-    """The panel of a night's dataset; raises FitError when it carries no offers."""
+    """The panel of a night's dataset; raises FitError when it carries no offers, DataError when nothing is a choice."""
     from recsys.errors import FitError
 
     if data.offers is None or not len(data.offers.market):
@@ -124,4 +124,4 @@ def panel_of(data: Dataset) -> Panel:
             wanted="a product x market panel",
             cure="Set [markets] in recsys.toml: longer periods or fewer regions, if the order lines gave no panel.",
         )
-    return Panel(data.offers, data.space)
+    return require_choice(Panel(data.offers, data.space))

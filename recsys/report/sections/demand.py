@@ -102,10 +102,10 @@ def _card(name: str, fit: Mapping[str, Any]) -> str:
     """A contender's health card: what did not pass in words, everything in a fold."""
     own = fit.get("own_elasticity")
     says = f"{name}: {fit['status']}" + (f", own elasticity {number(own['median'], 2)} (median)" if own else "")
+    told = {"passed", "failed"} if fit["reason"] else {"passed"}  # the reason names what failed
     words = [f"{TOLD[g['verdict']]}: {g['name']}: {g['words'] or g['wanted']}" for g in fit["gates"]
-             if g["verdict"] != "passed"]  # fmt: skip
-    if fit["reason"]:
-        words = [fit["reason"], *words]
+             if g["verdict"] not in told]  # fmt: skip
+    words = [fit["reason"], *words] if fit["reason"] else words
     rows = [(g["name"], TOLD[g["verdict"]], number(g["found"], 4), g["wanted"]) for g in fit["gates"]]
     columns = ["Gate", "Verdict", "Found", Column("Wanted", words=True)]
     card = fold(f"All {len(rows)} gates of {name}", table(f"Health card of {name}", columns, rows)) if rows else None
