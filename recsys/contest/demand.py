@@ -28,6 +28,7 @@ from recsys.errors import RecsysError
 
 Json = dict[str, Any]
 LADDER = ("logit", "nested_logit", "blp")
+KEPT = ("rung", "eligible", "estimates", "own_elasticity", "history_weight")  # of a fit's report
 EPOCH = date(1970, 1, 1).toordinal()
 NO_MARKETS = "recsys.toml has no [markets] and no logit, nested_logit or blp contender."
 NO_PANEL = "The order lines give no product x market panel; the log of `prepare` says why."
@@ -45,10 +46,11 @@ def demand(settings: Settings, lake: Lake, night: Json, backtests: Sequence[Json
         if data.offers is None:
             return {"status": "none", "reason": NO_PANEL}
         found = tracks(settings, lake, night, data, backtests)
-        return plain(_facts(lake, place, night, data, (backtests, fits), found))
+        facts: Json = plain(_facts(lake, place, night, data, (backtests, fits), found))
+        return facts
 
-    facts: Json = once(lake, f"{place}/facts.json", make)
-    return facts
+    told: Json = once(lake, f"{place}/facts.json", make)
+    return told
 
 
 def wanted(settings: Settings) -> bool:
@@ -170,7 +172,7 @@ def panel_facts(data: Dataset) -> Json:
 def _fit_facts(lake: Lake, place: str, record: Json) -> Json:
     """One choice contender: status, estimates, gates; its tables by reference."""
     report = _whole_report(lake, record)
-    kept = {k: report[k] for k in ("rung", "eligible", "estimates", "own_elasticity", "history_weight") if k in report}
+    kept: Json = {k: report[k] for k in KEPT if k in report}
     facts: Json = {
         "family": record["family"],
         "status": record["status"],

@@ -104,7 +104,7 @@ def marks(scorer: Scorer, held: HeldMarkets, train: Dataset, truth: HeldOut, sin
 def popularity(held: HeldMarkets) -> UnitLikelihood:
     """The ground: what all markets before the cutoff bought, among what is offered."""
     o, early = held.offers, held.period < held.period[held.learn].min()
-    share = np.bincount(o.alternative[early], held.units[early], minlength=len(o.alternatives)) + 0.5
+    share: F64 = np.bincount(o.alternative[early], held.units[early], minlength=len(o.alternatives)) + np.float64(0.5)
     at = held.judged
     return unit_likelihood(share[o.alternative[at]], held.units[at], o.market[at])
 
