@@ -22,6 +22,7 @@ from recsys.report.tables import join, number
 
 ROW, HEAD, FOOT, TALL = 38, 24, 26, 240  # px: a row of marks; above, below and within the plane of lines and points
 LEFT, RIGHT = 2.0, 98.0  # % of the width between which values lie
+NEAR, LINE = 32.0, 15.0  # % of the width and px within which two names would overlap
 DASHES = ("", "7 4", "2 3", "10 3 2 3", "4 4", "1 4")
 
 
@@ -84,18 +85,39 @@ def scatter(title: str, points: Sequence[Point], labels: tuple[str, str], n: str
     if not points:
         return None
     plane = _Plane.of([(p.x, p.y) for p in points])
-    drawn = []
-    for point in points:
-        x, y = plane.at((point.x, point.y))
-        left, kind = LEFT + x / 100 * (RIGHT - LEFT), "marked" if point.marked else "plain"
-        anchor, shift = ("end", -9) if x > 60 else ("start", 9)
-        form = '<circle cx="{0:.2f}%" cy="{1:.1f}" r="5" class="{2}"/><text x="{0:.2f}%" y="{1:.1f}" dx="{3}" dy="4" '
-        form += 'text-anchor="{4}">{5}</text>'
-        drawn.append(Markup(form.format(left, HEAD + y * TALL / 100, kind, shift, anchor, "{}")).format(point.name))
+    drawn = [
+        _dot(point, *place) for point, place in zip(points, _apart([plane.at((p.x, p.y)) for p in points]), strict=True)
+    ]
     told = "; ".join(f"{p.name}: {_short(p.x)} {labels[0]}, {_short(p.y)} {labels[1]}" for p in points)
     return _figure(
         title, told, join(plane.frame(labels), *drawn), HEAD + TALL + FOOT, f"{labels[1]} by {labels[0]}; {n}"
     )
+
+
+def _dot(point: Point, x: float, y: float, shift: float) -> Markup:
+    """A dot at (x, y) in % of the plane, its name beside it, `shift` px lower where another name is in the way."""
+    right = x > 60
+    form = (
+        '<circle cx="{x:.2f}%" cy="{y:.1f}" r="5" class="{kind}"/><text x="{x:.2f}%" y="{y:.1f}" dx="{dx}" dy="{dy}" '
+        'text-anchor="{anchor}">{name}</text>'
+    )
+    numbers = {"x": LEFT + x / 100 * (RIGHT - LEFT), "y": HEAD + y * TALL / 100, "dy": f"{4 + shift:.0f}"}
+    words = {"kind": "marked" if point.marked else "plain", "anchor": "end" if right else "start", "name": point.name}
+    return Markup(form).format(**numbers, **words, dx=-9 if right else 9)
+
+
+def _apart(places: Sequence[tuple[float, float]]) -> list[tuple[float, float, float]]:
+    """(x, y, shift of the name in px): names of near points stand under one another."""
+    taken: list[tuple[float, float]] = []
+    found = {}
+    for i in sorted(range(len(places)), key=lambda i: (places[i][1], places[i][0])):
+        x, y = places[i]
+        height = y * TALL / 100
+        while any(abs(x - other) < NEAR and abs(height - at) < LINE for other, at in taken):
+            height += 1
+        taken.append((x, height))
+        found[i] = (x, y, height - y * TALL / 100)
+    return [found[i] for i in range(len(places))]
 
 
 @dataclass(frozen=True)
@@ -119,9 +141,8 @@ class _Plane:
         form = (
             '<line x1="{l}%" y1="{b}" x2="{r}%" y2="{b}" class="axis"/><line x1="{l}%" y1="{t}" x2="{l}%" y2="{b}" '
             'class="axis"/><line x1="{l}%" y1="{t}" x2="{r}%" y2="{t}" class="axis"/><text x="{l}%" y="14" '
-            'class="soft">{y1} {yl}</text><text x="{l}%" y="{b}" dx="6" dy="-6" class="soft">{y0}</text>'
-            '<text x="{l}%" y="{f}" class="soft">{x0}</text><text x="{r}%" y="{f}" text-anchor="end" '
-            'class="soft">{x1} {xl}</text>'
+            'class="soft">{y0} to {y1} {yl}</text><text x="{l}%" y="{f}" class="soft">{x0}</text>'
+            '<text x="{r}%" y="{f}" text-anchor="end" class="soft">{x1} {xl}</text>'
         )
         ends = {"x0": self.low[0], "y0": self.low[1], "x1": self.high[0], "y1": self.high[1]}
         places = {

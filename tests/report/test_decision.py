@@ -26,7 +26,7 @@ def test_reasons_numbers_and_power_are_told(page: Page) -> None:
     tree = read(str(decision.build(page)))
     assert [p.words() for p in tree.all("p") if p.attributes.get("class") == "lead"] == ["ease is the first champion."]
     told = tiles(tree)
-    assert told["Champion, first champion"] == "ease"
+    assert told["Champion, the first"] == "ease"
     assert told["Served as"] == "gen-000001"
     assert told["NDCG@2 [95%]"] == "0.100 [0.090, 0.112]"
     assert told["Orders"] == "7"

@@ -54,6 +54,21 @@ def test_points_of_one_value_are_drawn_in_the_middle() -> None:
     assert percent(circle.attributes["cx"]) == 50
 
 
+def test_names_of_near_points_stand_under_one_another() -> None:
+    points = [
+        Point("a", 0.0, 1.0),
+        Point("b", 0.1, 1.0),
+        Point("c", 0.05, 0.99),
+        Point("far", 9.0, 1.0),
+        Point("d", 5.0, 0.0),
+    ]
+    texts = {t.words(): t for t in read(scatter("t", points, ("s", "x"), "n = 5")).all("text")}
+    at = {name: float(texts[name].attributes["y"]) + float(texts[name].attributes["dy"]) for name in ("a", "b", "c")}
+    assert min(abs(at[i] - at[j]) for i, j in (("a", "b"), ("a", "c"), ("b", "c"))) >= 14
+    assert texts["far"].attributes["dy"] == texts["a"].attributes["dy"] == "4"
+    assert texts["far"].attributes["text-anchor"] == "end"
+
+
 def test_nothing_to_draw_is_no_figure() -> None:
     assert intervals("t", [], "x", "n") is None
     assert bars("t", [Mark("a", float("nan"))], "x", "n") is None

@@ -6,7 +6,7 @@ from recsys.report.page import Json, Page
 from recsys.report.tables import count, interval, join, paragraph, tiles
 
 TITLE = "The decision"
-ACTIONS = {"first": "first champion", "promote": "promoted tonight", "keep": "kept", "none": "no change"}
+ACTIONS = {"first": "the first", "promote": "promoted tonight", "keep": "kept", "none": "no change"}
 
 
 def build(page: Page) -> str | None:

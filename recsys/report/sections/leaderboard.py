@@ -79,7 +79,7 @@ def _cell(found: Json | None) -> str | None:
 
 def _differences(page: Page) -> str | None:
     """Each challenger against the champion or the bar, on the same customers."""
-    tests: Sequence[Json] = page.decision["tests"]
+    tests: Sequence[Json] = sorted(page.decision["tests"], key=lambda t: (-t["difference"], t["challenger"]))
     if not tests:
         return None
     unit, level = page.settings.contest.primary.replace("_at_", "@").upper(), page.settings.contest.level
@@ -97,7 +97,7 @@ def _differences(page: Page) -> str | None:
             None if t["low"] is None else f"{t['low']:+.4f} to {t['high']:+.4f}",
             share(t.get("relative")),
             count(t["n"]),
-            number(t["p_holm"], 4),
+            _chance(t["p_holm"]),
         )
         for t in tests
     ]
@@ -106,6 +106,10 @@ def _differences(page: Page) -> str | None:
         intervals(title, marks, unit, f"n = {n:,} customers"),
         table("Paired differences on the same customers; p is adjusted for the number of challengers.", columns, rows),
     )
+
+
+def _chance(p: float) -> str:
+    return "< 0.0001" if p < 0.0001 else number(p, 4)
 
 
 def _lost(board: Sequence[Json]) -> str | None:
