@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from airflow.sdk import CronTriggerTimetable, Param
 
 from recsys.config import Settings
@@ -66,9 +68,13 @@ def form(settings: Settings) -> dict[str, Param]:
     }
 
 
-def schedule(settings: Settings) -> CronTriggerTimetable | None:
-    """Every night once `scheduled = true` in [night]; until then only when triggered."""
+def schedule(settings: Settings) -> Any:
+    """Every night once `scheduled = true` in [night]; until then only when triggered or backfilled."""
     night = settings.night
-    if not night.scheduled:
+    if night.scheduled:
+        return CronTriggerTimetable(night.schedule, timezone=night.timezone, run_immediately=False)
+    try:
+        from recsys_ui.nights import OnDemand
+    except ImportError:  # an Airflow without our plugins folder: triggered by hand alone
         return None
-    return CronTriggerTimetable(night.schedule, timezone=night.timezone, run_immediately=False)
+    return OnDemand(night.schedule, timezone=night.timezone)

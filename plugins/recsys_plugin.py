@@ -1,6 +1,6 @@
 """The leaderboard inside Airflow: a tab in every run of the night and a page in the side bar.
 
-Every Airflow process imports this file, so nothing is imported here but Airflow's base class.
+Every Airflow process imports this file, so nothing is imported here but what Airflow has loaded anyway.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from airflow.plugins_manager import AirflowPlugin
+from recsys_ui.nights import OnDemand
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Scope]]
@@ -30,6 +31,7 @@ class RecsysPlugin(AirflowPlugin):
 
     name = "recsys"
     fastapi_apps = [{"app": leaderboard, "url_prefix": PREFIX, "name": "recsys leaderboard"}]  # noqa: RUF012
+    timetables = [OnDemand]  # noqa: RUF012
     external_views = [  # noqa: RUF012
         {
             "name": "Leaderboard",
