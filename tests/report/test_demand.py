@@ -23,7 +23,14 @@ def facts(page: Page) -> dict[str, Any]:
         "heat_maps": [{"by": "seller", "names": ["anna", "other"], "elasticities": [[-1.5, 0.2], [None, None]]}],
     }  # fmt: skip
     ref = page.lake.put_json("nights/demand/logit.json", tables).json()
-    fit = {"family": "logit", "status": "ok", "reason": "", "gates": GATES[:1],
+    size = {
+        "name": "market size",
+        "verdict": "passed",
+        "found": 0.1,
+        "wanted": "within 15 %",
+        "words": "own elasticity -1.40 at 0.5 x the people",
+    }
+    fit = {"family": "logit", "status": "ok", "reason": "", "gates": [GATES[0], size],
            "own_elasticity": {"mean": -1.6, "median": -1.5}}  # fmt: skip
     refused = {"family": "blp", "status": "refused", "reason": f"blp did not pass its gates: {GATES[1]['words']}",
                "gates": GATES}  # fmt: skip
@@ -53,7 +60,7 @@ def test_the_section_says_who_serves_why_another_was_refused_and_what_prices_do(
         "logit serves tonight.", "own elasticity -4.00 on all lines, -2.00 without bulk lines", "n = 8,811 units",
         "All 2 gates of blp", "complements is not among them: it has no opinion without a basket",
         "Elasticities by seller", "whose demand", "-1.50 [-1.90, -1.10]", "Consumer surplus per visitor: 2.50",
-        "1.12", "EUR", "n = 9,645 rows of the panel",
+        "1.12", "EUR", "passed: market size: own elasticity -1.40 at 0.5 x the people", "n = 9,645 rows of the panel",
     ):  # fmt: skip
         assert words in html, words
     assert nights.EVIL not in html

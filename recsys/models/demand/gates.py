@@ -179,6 +179,13 @@ def without_instruments() -> tuple[Gate, ...]:
     return (Gate("instruments", Verdict.WARNED, 0.0, "something that moves prices but not tastes", words),)
 
 
+def of_naive(alpha: float, naive: float) -> tuple[Gate, ...]:
+    """The price coefficient beside the one that takes prices as given: what the instruments change."""
+    moved = abs(naive / alpha - 1)
+    words = f"prices taken as given, the coefficient would read {naive:.3g} instead of {alpha:.3g}"
+    return (Gate("prices as given", Verdict.NOTED, moved, "the naive value, for comparison", words),)
+
+
 def of_nesting(rho: float) -> tuple[Gate, ...]:
     return (_gate("nesting", 0 < rho < 1, rho, "rho between 0 and 1"),)
 
@@ -219,12 +226,11 @@ def of_nodes(alpha: float, alpha_doubled: float, se: float, own: float, own_doub
 def of_bulk(own: float, own_without: float) -> tuple[Gate, ...]:
     """Is it prices or quantity discounts? Mean own elasticity with and without bulk lines."""
     moved = abs(own_without / own - 1)
-    return (
-        _gate("quantity discounts", moved <= MAX_BULK_ELASTICITY, moved,
-              f"elasticity within {MAX_BULK_ELASTICITY:.0%} without bulk lines",
-              f"own elasticity {own:.2f} on all lines, {own_without:.2f} without bulk lines: "
-              "quantity discounts pose as price variation"),
-    )  # fmt: skip
+    failed = not moved <= MAX_BULK_ELASTICITY
+    words = f"own elasticity {own:.2f} on all lines, {own_without:.2f} without bulk lines"
+    words += ": quantity discounts pose as price variation" if failed else ""
+    verdict, wanted = Verdict.FAILED if failed else Verdict.PASSED, f"within {MAX_BULK_ELASTICITY:.0%}"
+    return (Gate("quantity discounts", verdict, moved, f"elasticity {wanted} without bulk lines", words),)
 
 
 def of_size(own: Mapping[float, float]) -> tuple[Gate, ...]:
@@ -232,7 +238,10 @@ def of_size(own: Mapping[float, float]) -> tuple[Gate, ...]:
     base = own[1.0]
     moved = max((abs(e / base - 1) for e in own.values()), default=0.0)
     verdict = Verdict.PASSED if moved <= MAX_SIZE_ELASTICITY else Verdict.WARNED
-    return (Gate("market size", verdict, moved, f"elasticity within {MAX_SIZE_ELASTICITY:.0%} at half and twice"),)
+    words = "own elasticity " + ", ".join(f"{e:.2f} at {m:g} x the people" for m, e in sorted(own.items()))
+    return (
+        Gate("market size", verdict, moved, f"elasticity within {MAX_SIZE_ELASTICITY:.0%} at half and twice", words),
+    )
 
 
 def of_effects(alpha: float, alpha_without: float) -> tuple[Gate, ...]:

@@ -77,7 +77,11 @@ def fit_mnl(panel: Panel, formulas: Formulas, run: Run, draws: int = 50, control
         nonlinear=Estimates(labels[len(names) :], fit.theta[len(names) : k], spread[len(names) : k, len(names) : k]),
         objective=fit.log_likelihood,
     )
-    return demand, Card(_gates(demand, fit, panel, formulas, control))
+    card = Card(_gates(demand, fit, panel, formulas, control))
+    if control and draws and terms.PRICE in names:
+        naive = maximise(_stack(x, dummies)[sold], _only(counts, sold)).theta[names.index(terms.PRICE)]
+        card = card.joined(gates.of_naive(demand.price_coefficient[0], float(naive)))
+    return demand, card
 
 
 def counts_of(panel: Panel, formulas: Formulas) -> Counts:

@@ -88,3 +88,16 @@ def test_a_taste_without_spread_is_named() -> None:
     assert gate.verdict is gates.Verdict.FAILED
     assert "no spread of tastes for prices" in gate.words
     assert gates.of_spreads({"sigma 1": -0.4})[0].verdict is gates.Verdict.PASSED
+
+
+def test_sensitivities_are_told_in_numbers() -> None:
+    from recsys.models.demand import gates
+
+    assert gates.of_size({0.5: -3.0, 1.0: -2.0, 2.0: -2.0})[0].words == (
+        "own elasticity -3.00 at 0.5 x the people, -2.00 at 1 x the people, -2.00 at 2 x the people"
+    )
+    assert gates.of_bulk(-4.0, -3.9)[0].words == "own elasticity -4.00 on all lines, -3.90 without bulk lines"
+    assert gates.of_bulk(-4.0, -2.0)[0].words.endswith("quantity discounts pose as price variation")
+    (naive,) = gates.of_naive(-1.0, -0.47)
+    assert naive.verdict is gates.Verdict.NOTED
+    assert "would read -0.47 instead of -1" in naive.words
