@@ -27,6 +27,7 @@ from markupsafe import Markup, escape
 
 Cell = object  # None = n/a; a number or text is escaped as it is; Markup is taken as HTML
 NONE = "n/a"
+SHORTHAND = ("ndcg", "map", "mrr", "auc")
 
 
 @dataclass(frozen=True)
@@ -134,6 +135,12 @@ def share(value: float | None, digits: int = 1) -> str:
 def money(value: float | None, currency: str, digits: int = 0) -> str:
     """`12,345 GBP`."""
     return NONE if value is None or value != value else f"{number(value, digits)} {currency}"
+
+
+def metric_name(metric: str) -> str:
+    """`ndcg_at_10` as `NDCG@10`, `hit_at_10` as `hit@10`."""
+    name, _, k = metric.rpartition("_at_")
+    return f"{name.upper() if name in SHORTHAND else name.replace('_', ' ')}@{k}" if name else metric
 
 
 def interval(mean: float | None, low: float | None, high: float | None, digits: int = 4, sign: bool = False) -> str:

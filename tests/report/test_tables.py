@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from markupsafe import Markup
 
-from recsys.report.tables import Column, interval, join, money, number, paragraph, share, table, tiles
+from recsys.report.tables import Column, interval, join, metric_name, money, number, paragraph, share, table, tiles
 from tests.report.markup import read
 
 
@@ -15,6 +15,7 @@ from tests.report.markup import read
         (number(0.09819), "0.0982"), (number(1234.5, 1), "1,234.5"), (number(0.01, 2, sign=True), "+0.01"),
         (number(None), "n/a"), (number(float("nan")), "n/a"), (share(0.1234), "12.3 %"), (share(None), "n/a"),
         (money(1234.4, "GBP"), "1,234 GBP"), (interval(0.5, 0.25, 0.75, 2), "0.50 [0.25, 0.75]"),
+        (metric_name("ndcg_at_10"), "NDCG@10"), (metric_name("any_hit_at_5"), "any hit@5"), (metric_name("x"), "x"),
         (interval(0.5, None, None, 2), "0.50 [n/a]"), (interval(None, 0.1, 0.2), "n/a"),
     ],
 )  # fmt: skip

@@ -10,7 +10,7 @@ from recsys.report.figures import Mark, intervals
 from recsys.report.generations import LISTS, before, decision_of, table_of, tonight
 from recsys.report.page import Json, Page
 from recsys.report.sections.leaderboard import measured
-from recsys.report.tables import Column, count, join, number, paragraph, share, table
+from recsys.report.tables import Column, count, join, metric_name, number, paragraph, share, table
 
 if TYPE_CHECKING:
     import polars as pl
@@ -73,7 +73,7 @@ def _metrics(page: Page, earlier: Entry) -> str | None:
             marks.append(Mark(row["name"], change, text=number(change, 4, True)))
     if not rows:
         return None
-    unit = contest.primary.replace("_at_", "@").upper()
+    unit = metric_name(contest.primary)
     figure = intervals(f"Change in {unit}", marks, unit, f"n = {len(marks)} contenders") if _moved(marks) else None
     caption = f"{unit} of the backtest; the held-out days moved on with the night."
     return join(figure, table(caption, ["Contender", "Tonight", "Then", "Change"], rows))

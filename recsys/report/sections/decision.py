@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from recsys.report.page import Json, Page
-from recsys.report.tables import count, interval, join, paragraph, tiles
+from recsys.report.tables import count, interval, join, metric_name, paragraph, tiles
 
 TITLE = "The decision"
 ACTIONS = {"first": "the first", "promote": "promoted tonight", "keep": "kept", "none": "no change"}
@@ -34,7 +34,7 @@ def _tiles(page: Page) -> str:
 
 def _metric(page: Page) -> str:
     contest = page.settings.contest
-    return f"{contest.primary.replace('_at_', '@').upper()} [{contest.level:.0%}]"
+    return f"{metric_name(contest.primary)} [{contest.level:.0%}]"
 
 
 def _measured(page: Page) -> str | None:

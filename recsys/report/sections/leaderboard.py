@@ -13,6 +13,7 @@ from recsys.report.tables import (
     heading,
     interval,
     join,
+    metric_name,
     number,
     paragraph,
     share,
@@ -46,7 +47,7 @@ def _figure(page: Page) -> str | None:
     found = [(row["name"], measured(row, contest.track, contest.primary)) for row in page.ranked]
     marks = [Mark(name, m["mean"], m["low"], m["high"], marked=name == champion) for name, m in found if m]
     n = max((m["n"] for _, m in found if m), default=0)
-    unit = contest.primary.replace("_at_", "@").upper()
+    unit = metric_name(contest.primary)
     return intervals(f"{unit} by contender, the champion filled", marks, unit, f"n = {n:,} held-out customers")
 
 
@@ -82,7 +83,7 @@ def _differences(page: Page) -> str | None:
     tests: Sequence[Json] = sorted(page.decision["tests"], key=lambda t: (-t["difference"], t["challenger"]))
     if not tests:
         return None
-    unit, level = page.settings.contest.primary.replace("_at_", "@").upper(), page.settings.contest.level
+    unit, level = metric_name(page.settings.contest.primary), page.settings.contest.level
     marks = [
         Mark(t["challenger"], t["difference"], t["low"], t["high"], text=number(t["difference"], 4, True))
         for t in tests

@@ -12,6 +12,7 @@ TABLES = {
     "complements.parquet": "what completes a basket",
     "products.parquet": "the catalogue the lists refer to",
     "assortment.parquet": "which products each segment should carry",
+    "choices.json.gz": "the choice model behind each segment's assortment",
 }
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from recsys.report.figures import Mark, intervals
 from recsys.report.oracle import Gap, gaps
 from recsys.report.page import Page
-from recsys.report.tables import Column, count, heading, interval, join, number, paragraph, share, table
+from recsys.report.tables import Column, count, heading, interval, join, metric_name, number, paragraph, share, table
 from recsys.report.true_prices import Answer, price_answers
 
 TITLE = "Against the truth"
@@ -28,7 +28,7 @@ def build(page: Page) -> str | None:
 
 
 def _gap(gap: Gap, page: Page) -> str:
-    unit, name = gap.metric.replace("_at_", "@").upper(), NAMES.get(gap.track, gap.track)
+    unit, name = metric_name(gap.metric), NAMES.get(gap.track, gap.track)
     n = f"n = {gap.customers:,} {'customers and guests' if gap.track == 'basket' else 'held-out customers'}"
     champion = page.decision["champion"]
     marks = [
