@@ -10,6 +10,8 @@ from recsys.report.page import Page, Section, frame
 from recsys.report.sellers import RECENT, Product, Seller, Sellers
 from recsys.report.tables import Column, count, join, money, paragraph, share, table, tiles
 
+OWN = ("profit_share",)  # assumptions about the shop's own income: nothing a seller is told
+
 
 def write(page: Page, sellers: Sellers, folder: Path) -> None:
     """One file per seller under `folder`."""
@@ -77,7 +79,8 @@ def _opportunity(seller: Seller, sellers: Sellers, currency: str) -> str:
     told = [("Added sales", worth), ("An added item is worth", f"{money(found['line'], currency, 2)} (median)")]
     if found["within_reach"] is not None:
         told.append(("Of it, items our lists name", money(found["within_reach"], currency)))
-    given = "; ".join(f"{name.replace('_', ' ')} {words}" for name, words in sellers.assumptions.items())
+    told_of = {name: words for name, words in sellers.assumptions.items() if name not in OWN}
+    given = "; ".join(f"{name.replace('_', ' ')} {words}" for name, words in told_of.items())
     return join(
         paragraph(
             f"{count(found['single_orders'])} of your {count(found['orders'])} orders hold one item. If "

@@ -53,7 +53,10 @@ def with_money(page: Page) -> Page:
     }  # fmt: skip
     rows = [{**row, "scope": "shop", "sales": 9999.0}, row]
     ref = page.lake.put_frame("opportunity.parquet", pl.DataFrame(rows)).json()
-    told = {"tables": {"opportunity": ref}, "money": {"assumptions": {"uptake": "0.1 (fixed, assumed)"}}}
+    told = {
+        "tables": {"opportunity": ref},
+        "money": {"assumptions": {"uptake": "0.1 (fixed, assumed)", "profit_share": "0.286"}},
+    }
     return dataclasses.replace(page, facts={"experiments": told})
 
 
@@ -68,6 +71,7 @@ def test_the_opportunity_is_the_sellers_row_of_the_nights_money_table(page: Page
     assert "uptake 0.1 (fixed, assumed)" in anna
     assert "Note: only 3 two-item orders." in anna
     assert "9,999" not in anna
+    assert "0.286" not in anna  # what the shop earns of a sale is not for the seller's eyes
     assert "was not computed tonight" in read(files["cleo"]).words()
     assert "2,400 [2,100, 2,750]" in read(render(page)).words()
 
