@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from recsys import publication
 from recsys.config import Settings
 from recsys.data.lake import Lake
 from recsys.errors import RecsysError, StoreError
@@ -101,12 +102,15 @@ def _champion(
     """Register the night's generation, if it published one, under the run of its contender; link both ways."""
     generation, name = told["published"].get("generation"), told["published"].get("champion")
     if not generation:
+        if publication.standing(lake).served is not None:
+            point(book, settings, lake)  # a rollback may have changed what is served
         return None
     record = next((r for r in told["backtests"] if r["name"] == name), {})
     run = runs[str(name)] if record.get("status") == "ok" else summary
     version = register_champion(book, settings, lake, generation, told, record, run)
     point(book, settings, lake)
-    point_challenger(book, settings, told["decision"])
+    if generation == publication.current(lake).name:  # a spooled night that is sent late says nothing about today
+        point_challenger(book, settings, told["decision"])
     note = {"version": version, "run": run, "summary": summary, "page": book.page, "model": model_name(settings)}
     lake.point(f"mirror/{generation}.json", json.dumps(note).encode())
     return version

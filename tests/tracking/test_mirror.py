@@ -161,9 +161,10 @@ def test_a_spooled_night_is_sent_later_and_the_alias_follows_what_is_served(tmp_
     def aliased(alias: str) -> str:
         return str(client.get_model_version_by_alias("recsys-corner", alias).tags["generation"])
 
-    assert aliased("champion") == "gen-000002"
+    assert (aliased("champion"), aliased("challenger")) == ("gen-000002", "gen-000001")
     publication.rollback(lake, "worse")
-    mirror(here, lake, *second)
+    held = {"generation": None, "champion": "ease"}
+    mirror(here, lake, world.night(9), *second[1:-1], held)
     assert (aliased("champion"), aliased("previous")) == ("gen-000001", "gen-000002")
 
 
