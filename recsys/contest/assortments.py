@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from recsys.assortment.instance import value
+from recsys.assortment.instance import Instance, shares, value
 from recsys.assortment.optimise import optimise
 from recsys.assortment.plan import changes
 from recsys.assortment.rules import Constraints, rules_of
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 Json = dict[str, Any]
+FEW = 0.05  # customers who buy nothing, under which a set is to be taken with care
 SECONDS = 15.0  # of the whole step, shared by the segments
 TABLE, CHOICES, SUMMARY = "assortment.parquet", "choices.json.gz", "assortment.json"
 
@@ -93,11 +94,20 @@ def _planned(market: Market, feed: Feed, size: int, seconds: float) -> Json:
         "method": found.method,
         "buyers": float(found.shares.sum()),
         "binding": [asdict(b) for b in found.binding],
-        "notes": list(found.notes),
+        "notes": [*found.notes, *_few_leave(instance)],
         **{action: sum(c.action == action for c in table) for action in ("keep", "add", "drop")},
         "changes": [asdict(c) for c in table],
         "choices": stated(instance, market.traits),
     }
+
+
+def _few_leave(instance: Instance) -> list[str]:
+    """A word of caution where the choice model hardly knows an empty hand."""
+    leaves = 1 - float(shares(instance, np.ones(instance.n, dtype=bool)).sum())
+    if leaves >= FEW:
+        return []
+    return [f"With everything on offer {1 - leaves:.1%} of customers buy: almost everybody buys, so what a missing "
+            "product loses is understated and a few dear ones look best."]  # fmt: skip
 
 
 def _calibrated(

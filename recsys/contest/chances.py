@@ -21,6 +21,8 @@ from recsys.ranking.lists import active_customers
 Json = dict[str, Any]
 ASKED = 400  # customers of a segment, evenly taken: their mean is what a segment expects
 LATELY = 28  # days whose sales are the prior of a calibration
+SMOOTHING = 50.0  # orders of the whole shop in a segment's prior
+HALF = 0.5  # of an order, for a product that sold nothing lately
 PRIOR = 20.0  # customers of the whole shop added to a segment's, so that a small one's share of buyers is not 0 or 1
 
 
@@ -34,7 +36,8 @@ def calibrate(scorer: Scorer, train: Dataset, held: HeldOut, active_days: int, f
     owner = np.repeat(np.arange(len(rows), dtype=np.int32), stop - start)
     product = np.concatenate([held.truth.product[a:b] for a, b in zip(start, stop, strict=True)])
     scores = scores_of(scorer, held.queries.take(rows), fallback)
-    found = fit_softmax(scores, owner, product, sold_lately(train), train.catalogue.available)
+    prior = priors(train, held.queries.segment[rows])
+    found = fit_softmax(scores, owner, product, prior, train.catalogue.available)
     whole, by_segment = bought_shares(train, held, active_days)
     return {
         **asdict(found),
@@ -49,7 +52,7 @@ def calibrate(scorer: Scorer, train: Dataset, held: HeldOut, active_days: int, f
 def softmax_of(calibration: Mapping[str, Any]) -> Softmax:
     """The softmax of a stored calibration."""
     c = calibration
-    return Softmax(c["sharpness"], c["sold"], c["logarithm"], c["log_likelihood"], np.nan)
+    return Softmax(c["sharpness"], c["prior"], c["logarithm"], c["log_likelihood"], np.nan)
 
 
 def sold_lately(data: Dataset, segment: int | None = None, days: int = LATELY) -> F64:
@@ -57,6 +60,14 @@ def sold_lately(data: Dataset, segment: int | None = None, days: int = LATELY) -
     late = data.baskets.time >= data.as_of - days * DAY
     mine = late if segment is None else late & (data.baskets.segment == segment)
     return np.asarray(data.baskets.lines[np.flatnonzero(mine)].getnnz(axis=0), dtype=np.float64)
+
+
+def priors(data: Dataset, segments: I32) -> F64:
+    """float64[n, m] > 0: what sold lately in each row's segment, with SMOOTHING orders of the whole shop added."""
+    whole = sold_lately(data) + HALF
+    share = SMOOTHING * whole / whole.sum()
+    table = {int(s): share + (sold_lately(data, int(s)) if s >= 0 else 0.0) for s in np.unique(segments)}
+    return np.stack([table[int(s)] for s in segments]) if len(segments) else np.empty((0, len(whole)))
 
 
 def bought_shares(train: Dataset, held: HeldOut, active_days: int) -> tuple[float, dict[str, float]]:
@@ -81,7 +92,7 @@ def segment_chance(
     asked = ids[evenly(len(ids), ASKED)] if len(ids) else np.array([""], dtype=object)
     queries = ask(data, asked, np.full(len(asked), segment, dtype=np.int32))
     scores = scores_of(scorer, queries, fallback)
-    given = chances(scores, softmax_of(calibration), sold_lately(data), data.catalogue.available)
+    given = chances(scores, softmax_of(calibration), priors(data, queries.segment), data.catalogue.available)
     name = str(data.space.segments.ids[segment])
     return np.asarray(calibration["segments"].get(name, calibration["bought"]) * given.mean(axis=0))
 

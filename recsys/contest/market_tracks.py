@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from recsys.contest.chances import ASKED, evenly, scores_of, sold_lately
+from recsys.contest.chances import ASKED, evenly, priors, scores_of
 from recsys.contract import F64, I32, I64, Dataset, Flags, Index, Offers, Queries, Scorer, Truth
 from recsys.data.markets import OTHER
 from recsys.data.split import HeldOut, ask
@@ -182,7 +182,7 @@ def _learnt(scorer: Scorer, train: Dataset, truth: HeldOut, since: int) -> Softm
     if not np.isfinite(scores).any():
         return None
     owner, product = _before(truth.truth, rows, since)
-    return fit_softmax(scores, owner, product, sold_lately(train), train.catalogue.available)
+    return fit_softmax(scores, owner, product, priors(train, truth.queries.segment[rows]), train.catalogue.available)
 
 
 def _before(truth: Truth, rows: I32, since: int) -> tuple[I32, I32]:
@@ -200,7 +200,7 @@ def _chance(scorer: Scorer, how: Softmax, train: Dataset, ids: Any) -> F64:
     queries: Queries = ask(train, asked, np.full(len(asked), -1, dtype=np.int32))
     scores = scores_of(scorer, queries, None)
     every = np.ones(train.n_products, dtype=bool)  # what was offered is known; what is available now is not asked
-    return np.asarray(chances(scores, how, sold_lately(train), every).mean(axis=0))
+    return np.asarray(chances(scores, how, priors(train, queries.segment), every).mean(axis=0))
 
 
 def _by_alternative(chance: F64, train: Dataset, held: HeldMarkets) -> F64:

@@ -1,12 +1,12 @@
 """Calibration: from a recommender's scores to the probability that somebody buys a product, or nothing at all.
 
-    P(j | u) = b_s * softmax_j( f(score_uj) / temperature + a * log sold_j ),     P(nothing | u) = 1 - b_s
+    P(j | u) = b_s * softmax_j( f(score_uj) / temperature + a * log prior_sj ),     P(nothing | u) = 1 - b_s
 
-Temperature scaling (Guo et al. 2017) with a prior: sold_j is what sold lately, known before the days the calibration
-is fitted on, so a scorer that ranks well but knows nothing of frequencies becomes a usable choice model. b_s is the
-share of a segment's customers who bought in those days; temperature, a and the form f (the score, or its logarithm
-where scores are strengths) are those under which what they bought is likeliest. Shapes: n customers, m products,
-e purchases.
+Temperature scaling (Guo et al. 2017) with a prior: what sold lately in the segment, known before the days the
+calibration is fitted on, so a scorer that ranks well but knows nothing of frequencies becomes a usable choice model.
+b_s is the share of a segment's customers who bought in those days; temperature, a and the form f (the score, or its
+logarithm where scores are strengths) are those under which what they bought is likeliest. Shapes: n customers,
+m products, e purchases.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from recsys.contract import F32, F64, I32, Flags
 from recsys.errors import EmptyError
 
 BINS = 10
-HALF = 0.5  # of a sale, for a product that sold nothing lately
 
 
 @dataclass(frozen=True)
@@ -27,16 +26,17 @@ class Softmax:
     """How scores become probabilities, and how well that went."""
 
     sharpness: float  # 1 / temperature, in units of a score; 0 = the scores say nothing
-    sold: float  # a
+    prior: float  # a
     logarithm: bool  # f
     log_likelihood: float  # per purchase it was fitted on
     ece: float  # by purchases it was not fitted on, NaN without any
 
 
-def fit_softmax(scores: F32, owner: I32, product: I32, sold: F64, allowed: Flags) -> Softmax:
+def fit_softmax(scores: F32, owner: I32, product: I32, prior: F64, allowed: Flags) -> Softmax:
     """The likeliest softmax for purchases (owner [e] row of scores, product [e]) among the allowed [m].
 
-    Fitted on the purchases of every other customer, its ECE measured on the rest. Raises EmptyError without a purchase.
+    prior [n, m] > 0. Fitted on the purchases of every other customer, its ECE measured on the rest. Raises EmptyError
+    without a purchase.
     """
     known = (product >= 0) & allowed[np.maximum(product, 0)]
     owner, product = owner[known], product[known]
@@ -44,17 +44,17 @@ def fit_softmax(scores: F32, owner: I32, product: I32, sold: F64, allowed: Flags
         raise EmptyError("Calibration", got="no held-out purchase of a product on offer", wanted="at least one")
     learnt = owner % 2 == 0
     learnt = learnt if learnt.any() and not learnt.all() else np.ones(len(owner), dtype=bool)
-    tried = [_fit(scores, (owner[learnt], product[learnt]), sold, allowed, form) for form in _forms(scores, allowed)]
+    tried = [_fit(scores, (owner[learnt], product[learnt]), prior, allowed, form) for form in _forms(scores, allowed)]
     best = max(tried, key=lambda found: found.log_likelihood)
-    ece = _ece(chances(scores, best, sold, allowed), owner[~learnt], product[~learnt])
-    return Softmax(best.sharpness, best.sold, best.logarithm, best.log_likelihood, ece)
+    ece = _ece(chances(scores, best, prior, allowed), owner[~learnt], product[~learnt])
+    return Softmax(best.sharpness, best.prior, best.logarithm, best.log_likelihood, ece)
 
 
-def chances(scores: F32, how: Softmax, sold: F64, allowed: Flags) -> F64:
+def chances(scores: F32, how: Softmax, prior: F64, allowed: Flags) -> F64:
     """float64[n, m]: probability of each product given that something is bought; 0 where not allowed."""
     found = np.zeros(scores.shape)
     raw = form_of(scores[:, allowed], how.logarithm)
-    found[:, allowed] = _softmax(how.sharpness * raw + how.sold * np.log(sold[allowed] + HALF))
+    found[:, allowed] = _softmax(how.sharpness * raw + how.prior * np.log(prior[:, allowed]))
     return found
 
 
@@ -78,7 +78,7 @@ def purchase_error(p: F64, bought: F64) -> float:
     return float(np.abs(np.bincount(of, (p - bought)[order], minlength=BINS)).sum())
 
 
-def _fit(scores: F32, bought: tuple[I32, I32], sold: F64, allowed: Flags, logarithm: bool) -> Softmax:
+def _fit(scores: F32, bought: tuple[I32, I32], prior: F64, allowed: Flags, logarithm: bool) -> Softmax:
     """Maximum likelihood of a logit with two features, which is concave: both weights at least 0."""
     from scipy.optimize import minimize
 
@@ -86,9 +86,9 @@ def _fit(scores: F32, bought: tuple[I32, I32], sold: F64, allowed: Flags, logari
     column = (np.cumsum(allowed) - 1)[bought[1]]
     raw = form_of(scores[np.ix_(rows, np.flatnonzero(allowed))], logarithm)
     scale = float(raw.std()) or 1.0
-    features = (raw / scale, np.log(sold[allowed] + HALF)[None, :])
+    features = (raw / scale, np.log(prior[np.ix_(rows, np.flatnonzero(allowed))]))
     count = np.bincount(of)[:, None] / len(of)
-    seen = np.array([features[0][of, column].mean(), features[1][0, column].mean()])
+    seen = np.array([features[0][of, column].mean(), features[1][of, column].mean()])
 
     def loss(theta: F64) -> tuple[float, F64]:
         logits = theta[0] * features[0] + theta[1] * features[1]

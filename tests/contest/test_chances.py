@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from recsys.contest.chances import calibrate, evenly, segment_chance, sold_lately
+from recsys.contest.chances import calibrate, evenly, priors, segment_chance, sold_lately
 from recsys.contract import Run
 from recsys.models import catalog
 from tests import worlds
@@ -19,6 +19,14 @@ def test_sales_lately_count_orders_of_the_segment() -> None:
     assert sold_lately(data).tolist() == [1, 2, 0]
     assert sold_lately(data, 0).tolist() == [1, 1, 0]
     assert sold_lately(data, days=90).tolist() == [1, 3, 0]
+
+
+def test_a_prior_is_the_segments_sales_and_a_little_of_everybodys() -> None:
+    data = worlds.dataset([[0, 1], [1], [1]], 3, days_ago=[[1, 1], [2], [3]], segment=[0, 1, 0])
+    found = priors(data, np.array([1, -1], dtype=np.int32))
+    whole = np.array([1.5, 3.5, 0.5]) / 5.5 * 50
+    assert found[0] == pytest.approx(whole + np.array([0, 1, 0]))
+    assert found[1] == pytest.approx(whole)
 
 
 def test_a_recommender_becomes_probabilities_with_an_outside_option() -> None:

@@ -16,21 +16,21 @@ def drawn(logits: np.ndarray, seed: int = 3) -> tuple[np.ndarray, np.ndarray]:
 def test_a_planted_softmax_is_found_again() -> None:
     rng = np.random.default_rng(0)
     scores = rng.normal(0, 10, (N, M)).astype(np.float32)
-    sold = rng.integers(0, 200, M).astype(float)
-    owner, product = drawn(0.2 * scores + 0.7 * np.log(sold + 0.5))
-    found = fit_softmax(scores, owner, product, sold, np.ones(M, dtype=bool))
+    prior = rng.integers(1, 200, (N, M)).astype(float)
+    owner, product = drawn(0.2 * scores + 0.7 * np.log(prior))
+    found = fit_softmax(scores, owner, product, prior, np.ones(M, dtype=bool))
     assert found.sharpness == pytest.approx(0.2, abs=0.03)
-    assert found.sold == pytest.approx(0.7, abs=0.15)
+    assert found.prior == pytest.approx(0.7, abs=0.15)
     assert not found.logarithm
     assert found.ece < 0.15
-    useless = fit_softmax(rng.normal(size=(N, M)).astype(np.float32), owner, product, sold, np.ones(M, dtype=bool))
+    useless = fit_softmax(rng.normal(size=(N, M)).astype(np.float32), owner, product, prior, np.ones(M, dtype=bool))
     assert useless.log_likelihood < found.log_likelihood - 0.3
 
 
 def test_strengths_are_taken_by_their_logarithm_where_that_is_likelier() -> None:
     strength = np.random.default_rng(1).lognormal(0, 2, (N, M)).astype(np.float32)
     owner, product = drawn(np.log(strength))
-    found = fit_softmax(strength, owner, product, np.zeros(M), np.ones(M, dtype=bool))
+    found = fit_softmax(strength, owner, product, np.ones((N, M)), np.ones(M, dtype=bool))
     assert found.logarithm
     assert found.sharpness == pytest.approx(1.0, abs=0.1)
 
@@ -38,7 +38,7 @@ def test_strengths_are_taken_by_their_logarithm_where_that_is_likelier() -> None
 def test_chances_sum_to_one_over_what_is_allowed_and_no_opinion_is_the_least_one() -> None:
     scores = np.array([[1.0, np.nan, 3.0, 9.0], [np.nan] * 4], dtype=np.float32)
     allowed = np.array([True, True, True, False])
-    p = chances(scores, Softmax(1.0, 0.0, False, 0.0, 0.0), np.zeros(4), allowed)
+    p = chances(scores, Softmax(1.0, 0.0, False, 0.0, 0.0), np.ones((2, 4)), allowed)
     assert p.sum(axis=1) == pytest.approx([1, 1])
     assert p[0, 1] == pytest.approx(p[0, 0])
     assert p[:, 3].tolist() == [0, 0]
@@ -55,4 +55,4 @@ def test_purchase_error_is_the_share_predicted_in_the_wrong_place() -> None:
 def test_nobody_bought_anything_on_offer() -> None:
     none = np.array([0], dtype=np.int32)
     with pytest.raises(EmptyError, match="no held-out purchase"):
-        fit_softmax(np.ones((1, 2), np.float32), none, none, np.ones(2), np.array([False, True]))
+        fit_softmax(np.ones((1, 2), np.float32), none, none, np.ones((1, 2)), np.array([False, True]))
