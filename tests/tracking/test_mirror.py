@@ -161,6 +161,7 @@ def test_a_spooled_night_is_sent_later_and_the_alias_follows_what_is_served(tmp_
     def aliased(alias: str) -> str:
         return str(client.get_model_version_by_alias("recsys-corner", alias).tags["generation"])
 
+    mirror(here, lake, *second)  # by now the night before has its version
     assert (aliased("champion"), aliased("challenger")) == ("gen-000002", "gen-000001")
     publication.rollback(lake, "worse")
     held = {"generation": None, "champion": "ease"}
