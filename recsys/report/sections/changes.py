@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from recsys.publication import Entry
+from recsys.report.discovery import customers_only
 from recsys.report.figures import Mark, intervals
 from recsys.report.generations import LISTS, before, decision_of, table_of, tonight
 from recsys.report.page import Json, Page
@@ -75,7 +76,7 @@ def _metrics(page: Page, earlier: Entry) -> str | None:
         return None
     unit = metric_name(contest.primary)
     figure = intervals(f"Change in {unit}", marks, unit, f"n = {len(marks)} contenders") if _moved(marks) else None
-    caption = f"{unit} of the backtest; the held-out days moved on with the night."
+    caption = f"{unit} of each night's own backtest; with the night its held-out days move on."
     return join(figure, table(caption, ["Contender", "Tonight", "Then", "Change"], rows))
 
 
@@ -93,7 +94,7 @@ def _lists(page: Page, earlier: Entry, now: Entry) -> str | None:
     if tables[0] is None or tables[1] is None:
         return None
     k = page.settings.contest.at[0]
-    found = overlap(tables[0], tables[1], k)
+    found = overlap(customers_only(tables[0]), customers_only(tables[1]), k)
     if found is None:
         return paragraph("No customer has a list in both generations.")
     return paragraph(

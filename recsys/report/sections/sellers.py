@@ -91,12 +91,13 @@ def _worth(seller: Seller) -> str | None:
 def _discovery(found: Shown | None, k: int) -> str | None:
     if found is None:
         return None
-    rows = [
-        (f"Products first sold in the last {NEW_DAYS} days, or never yet", share(found.new_products, 2)),
-        (f"Sellers first seen in the last {NEW_DAYS} days", share(found.new_sellers, 2)),
-        ("Sellers the customer never bought from", share(found.unfamiliar_sellers, 2)),
-        ("The tenth of the products shown most", share(found.top, 2)),
-    ]
+    parts = {
+        f"Products first sold in the last {NEW_DAYS} days, or never yet": found.new_products,
+        f"Sellers first seen in the last {NEW_DAYS} days": found.new_sellers,
+        "Sellers the customer never bought from": found.unfamiliar_sellers,
+        "The tenth of the products shown most": found.top,
+    }
+    rows = [(name, share(part, 2)) for name, part in parts.items() if part is not None]
     n = f"n = {found.places:,} places of {found.customers:,} customers"
     return join(
         heading("What is there to discover"),
