@@ -188,6 +188,7 @@ class Night(Section):
     seed: int = 0
     fit_seconds: float = Field(default=900, gt=0)
     fit_memory_mb: int = Field(default=8192, ge=256)
+    engine: Literal["polars", "spark"] = "polars"  # what aggregates order lines
     tune_seconds: float = Field(default=120, gt=0)  # per contender, in a night that was asked to tune
     parallel: int = Field(default=2, ge=1)
     retries: int = Field(default=5, ge=0)

@@ -105,7 +105,7 @@ def judge(night: Night) -> Json:
     first, last = int(before["day"]) + 1, int(night["day"])
     if not daily.known(lake, first, last):
         data = lake.read_value(Dataset, ref_from(before["dataset"]))
-        held = hold_out(lake_orders(lake, last), data, last, first, settings)
+        held = hold_out(lake_orders(lake, last, settings.night.engine), data, last, first, settings)
         fits = {n: r for n, r in before["fits"].items() if r["status"] == "ok"}
         if not len(held.queries) or not fits:
             return {

@@ -25,6 +25,7 @@ from recsys.contract import (
     Index,
     Space,
 )
+from recsys.data.engine import gather
 from recsys.data.features import customer_features, product_features
 from recsys.errors import DataError, EmptyError
 
@@ -55,24 +56,23 @@ def sales_until(lines: Frame, day: int) -> Frame:
 
     Columns: order, customer, product, segment, seller, units, revenue, time, day. Native polars, sorted.
     """
-    from recsys.data.returns import net_returns
+    from recsys.data.returns import kept_sales
 
     past = nw.from_native(lines).lazy().filter(nw.col("day") <= day, nw.col("kind") != "non_product")
-    kept, _ = net_returns(past.to_native())
     units = (
-        nw.from_native(kept)
+        nw.from_native(kept_sales(past.to_native()))
         .lazy()
         .filter(nw.col("quantity") > 0, nw.col("price") > 0)
         .with_columns(revenue=nw.col("quantity") * nw.col("price"))
         .group_by(*LINE_KEYS)
         .agg(
             nw.col("quantity").sum().alias("units"),
-            nw.col("revenue").sum(),
+            nw.col("revenue").sum().round(6),  # a sum in another order has another last digit
             nw.col("time").min(),
             nw.col("day").min(),
         )
     )
-    return units.collect("polars").to_native().sort("time", "order", "product", "segment", "seller", nulls_last=True)
+    return gather(units.sort("time", "order", "product", "segment", "seller", nulls_last=True).to_native())
 
 
 def last_known(lines: Frame, day: int) -> Frame:
@@ -87,7 +87,7 @@ def last_known(lines: Frame, day: int) -> Frame:
     values = newest.group_by("product").agg(
         *[nw.col(c).max() for c in ("title", "category", "seller", "price", "day")],
     )
-    return values.collect("polars").to_native().sort("product")
+    return gather(values.sort("product").to_native())
 
 
 def build(tables: Tables, day: int, settings: Settings) -> Dataset:
@@ -131,7 +131,7 @@ def _with_offers(data: Dataset, lines: Frame, day: int, settings: Settings) -> D
         return data
     from recsys.data.offers import attach_offers
 
-    table = nw.from_native(lines).lazy().collect("polars").to_native()
+    table = gather(lines)
     try:
         return attach_offers(data, table, day, settings.markets)[0]
     except DataError as error:  # the choice models then fail with "no offers"; everybody else goes on
@@ -226,7 +226,7 @@ def _override(table: Any, products: Frame) -> Any:
     """What the shop's own catalogue says wins over what was read off the order lines."""
     import polars as pl
 
-    given = nw.from_native(products).lazy().collect("polars").to_native()
+    given = gather(products)
     columns = [c for c in ("title", "category", "available", "design") if c in given.columns]
     given = given.unique("product", keep="last", maintain_order=True).select("product", *columns)
     merged = table.join(given, on="product", how="left", suffix="_given", maintain_order="left")

@@ -7,11 +7,11 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import narwhals as nw
 import numpy as np
 from scipy import sparse
 
 from recsys.contract import I32, Catalogue, Features, Index, Space
+from recsys.data.engine import gather
 
 MIN_WORD_PRODUCTS, MAX_WORDS = 5, 400
 _WORD = re.compile(r"[a-z]{3,}")
@@ -77,7 +77,7 @@ def _price_bands(price: Any) -> list[str | None]:
 def _attributes(table: Any | None, key: str, index: Index) -> dict[str, list[Any]]:
     if table is None:
         return {}
-    frame = nw.from_native(table).lazy().collect("polars").to_native().unique(key, keep="last", maintain_order=True)
+    frame = gather(table).unique(key, keep="last", maintain_order=True)
     at = index.rows(frame[key].to_list())
     fields: dict[str, list[Any]] = {}
     for name in frame.columns:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from recsys.data.content import inspect
+from recsys.data.engine import Engine, spark_lines
 from recsys.data.frontdoor import Ingested, Report, read_table, with_rows
 from recsys.data.lake import Lake, Ref, ref_from
 from recsys.data.repeats import SAME, known_lines
@@ -203,8 +204,8 @@ def day_range(lake: Lake) -> tuple[int | None, int | None]:
     return (min(days), max(days)) if days else (None, None)
 
 
-def lake_orders(lake: Lake, until_day: int) -> pl.LazyFrame:
-    """Order lines of local days up to `until_day`; later partitions are not opened.
+def lake_orders(lake: Lake, until_day: int, engine: Engine = "polars") -> Any:
+    """Order lines of local days up to `until_day`, lazy in Polars or Spark; later partitions are not opened.
 
     Columns: `schema.column_types("orders")`. Every file is checked against its digest first. Raises EmptyError when
     there are none, StoreError for a damaged file.
@@ -217,7 +218,8 @@ def lake_orders(lake: Lake, until_day: int) -> pl.LazyFrame:
             wanted=f"some until {day_name(until_day)}",
             cure="Run `recsys ingest`, or choose a later day.",
         )
-    return lake.scan_frames([ref_from(file) for file in files])
+    refs = [ref_from(file) for file in files]
+    return lake.scan_frames(refs) if engine == "polars" else spark_lines(lake.places(refs))
 
 
 def lake_exposures(lake: Lake, until_day: int) -> pl.DataFrame | None:

@@ -136,6 +136,13 @@ class Lake:
             return pl.scan_parquet([store.local(ref.path) for ref in refs], hive_partitioning=False)
         return pl.scan_parquet([self.read(ref) for ref in refs], hive_partitioning=False)
 
+    def places(self, refs: Sequence[Ref]) -> list[str]:
+        """Where tables lie, for an engine that reads them itself; each is checked against its digest first."""
+        store = self._store
+        for ref in refs:
+            self.read(ref)
+        return [str(store.local(r.path)) if isinstance(store, Folder) else f"{self.root}/{r.path}" for r in refs]
+
 
 def open_storage(root: str) -> Storage:
     """The storage behind a lake's root: a folder or `s3://bucket/prefix`."""

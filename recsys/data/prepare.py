@@ -6,8 +6,11 @@ from dataclasses import replace
 from datetime import date
 from typing import Any
 
+import narwhals as nw
+
 from recsys.config import Settings
 from recsys.data.dataset import Tables, build
+from recsys.data.engine import Engine
 from recsys.data.ingest import day_name, day_range, lake_orders, lake_table
 from recsys.data.lake import Lake
 from recsys.data.split import hold_out
@@ -49,9 +52,9 @@ def inputs_of(lake: Lake, day: int) -> list[str]:
     return sorted(str(f["sha256"]) for f in files)
 
 
-def tables_until(lake: Lake, day: int) -> Tables:
+def tables_until(lake: Lake, day: int, engine: Engine = "polars") -> Tables:
     """Order lines up to `day`; products and customers as they are now."""
-    return Tables(lake_orders(lake, day), lake_table(lake, "products"), lake_table(lake, "customers"))
+    return Tables(lake_orders(lake, day, engine), lake_table(lake, "products"), lake_table(lake, "customers"))
 
 
 def prepare(lake: Lake, settings: Settings, day: int, folder: str, *, backtest: bool = True) -> Json:
@@ -60,7 +63,7 @@ def prepare(lake: Lake, settings: Settings, day: int, folder: str, *, backtest: 
     if lake.exists(f"{folder}/{name}.json"):
         known: Json = lake.read_json(f"{folder}/{name}.json")
         return known
-    tables = tables_until(lake, day)
+    tables = tables_until(lake, day, settings.night.engine)
     data = build(tables, day, settings)
     made: Json = {
         "dataset": lake.put_value(f"{folder}/dataset.safetensors", data).json(),
@@ -105,9 +108,8 @@ def _past(lake: Lake, settings: Settings, tables: Tables, day: int, folder: str)
 
 def _as_known_then(tables: Tables, day: int) -> Tables:
     """The tables of an earlier day: today's stock and prices say nothing about what could be bought then."""
-    import polars as pl
-
     products = tables.products
     if products is not None:
         products = products.drop([c for c in ("available", "price") if c in products.columns])
-    return replace(tables, lines=tables.lines.filter(pl.col("day") <= day), products=products)
+    lines = nw.from_native(tables.lines).filter(nw.col("day") <= day).to_native()
+    return replace(tables, lines=lines, products=products)

@@ -40,6 +40,17 @@ def net_returns(lines: Frame, cutoff: int | None = None) -> tuple[Frame, Returns
     the same second). The units still with the customer are L = C - min(0, min C), a stack that cannot go below
     empty; of a purchase that raised it from L - q to L, what stays is min(L later on) - (L - q), within [0, q].
     """
+    both, back, traced = _net(lines, cutoff)
+    return both.to_native(), _report(back, traced)
+
+
+def kept_sales(lines: Frame) -> Frame:
+    """The first of what `net_returns` gives, nothing counted: lines of a lazy table are not touched yet."""
+    return _net(lines, None)[0].to_native()
+
+
+def _net(lines: Frame, cutoff: int | None) -> tuple[Any, Any, Any]:
+    """(sale lines as kept, return lines, lines of customers and products with returns as `_trace` leaves them)."""
     table = nw.from_native(lines)
     columns = table.collect_schema().names()
     seen = table if cutoff is None else table.filter(nw.col("time") < cutoff)
@@ -48,8 +59,7 @@ def net_returns(lines: Frame, cutoff: int | None = None) -> tuple[Frame, Returns
     traced = _trace(nw.concat([rows.join(pairs, on=list(PAIR), how="inner") for rows in (sales, back)]))
     kept = traced.filter(nw.col("kind") == "sale", nw.col("_left") > 0).with_columns(quantity=nw.col("_left"))
     untouched = sales.join(pairs, on=list(PAIR), how="anti").with_columns(quantity=nw.col("_size"))
-    both = nw.concat([untouched.select(*columns), kept.select(*columns)])
-    return both.to_native(), _report(back, traced)
+    return nw.concat([untouched.select(*columns), kept.select(*columns)]), back, traced
 
 
 def _sized(lines: Any) -> Any:
