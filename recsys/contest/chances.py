@@ -21,7 +21,7 @@ from recsys.ranking.lists import active_customers
 Json = dict[str, Any]
 ASKED = 400  # customers of a segment, evenly taken: their mean is what a segment expects
 LATELY = 28  # days whose sales are the prior of a calibration
-SMOOTHING = 50.0  # orders of the whole shop in a segment's prior
+SMOOTHING = 0.1  # of the whole shop's sales is part of a segment's prior
 HALF = 0.5  # of an order, for a product that sold nothing lately
 PRIOR = 20.0  # customers of the whole shop added to a segment's, so that a small one's share of buyers is not 0 or 1
 
@@ -63,9 +63,9 @@ def sold_lately(data: Dataset, segment: int | None = None, days: int = LATELY) -
 
 
 def priors(data: Dataset, segments: I32) -> F64:
-    """float64[n, m] > 0: what sold lately in each row's segment, with SMOOTHING orders of the whole shop added."""
+    """float64[n, m] > 0: what sold lately in each row's segment, with a tenth of the whole shop's sales added."""
     whole = sold_lately(data) + HALF
-    share = SMOOTHING * whole / whole.sum()
+    share = SMOOTHING * whole
     table = {int(s): share + (sold_lately(data, int(s)) if s >= 0 else 0.0) for s in np.unique(segments)}
     return np.stack([table[int(s)] for s in segments]) if len(segments) else np.empty((0, len(whole)))
 

@@ -24,7 +24,7 @@ def test_sales_lately_count_orders_of_the_segment() -> None:
 def test_a_prior_is_the_segments_sales_and_a_little_of_everybodys() -> None:
     data = worlds.dataset([[0, 1], [1], [1]], 3, days_ago=[[1, 1], [2], [3]], segment=[0, 1, 0])
     found = priors(data, np.array([1, -1], dtype=np.int32))
-    whole = np.array([1.5, 3.5, 0.5]) / 5.5 * 50
+    whole = np.array([1.5, 3.5, 0.5]) / 10
     assert found[0] == pytest.approx(whole + np.array([0, 1, 0]))
     assert found[1] == pytest.approx(whole)
 
