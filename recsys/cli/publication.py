@@ -151,16 +151,34 @@ def release(config: Config = None) -> None:
 def doctor(
     fix: Annotated[bool, typer.Option("--fix", help="Mend what can be mended.")] = False, config: Config = None
 ) -> None:
-    """Do generations, files and pointer agree? Exit code 1 when they do not."""
+    """Do generations, files, pointer, traffic and MLflow agree? Exit code 1 when they do not."""
     from recsys import publication
+    from recsys.config import load
+    from recsys.tracking import reconcile
 
-    found = publication.doctor(_lake(config), fix)
-    for sentence in found:
+    settings, lake = load(config), _lake(config)
+    mirrored, note = reconcile(settings, lake, fix)
+    found = [*publication.doctor(lake, fix), *_traffic(lake), *mirrored]
+    for sentence in [*found, *filter(None, [note])]:
         typer.echo(sentence)
     if not found:
-        typer.echo("Generations, files and pointer agree.")
-    elif not fix:
+        typer.echo("Generations, files and pointer agree" + ("." if note else ", and MLflow with them."))
+    elif not all(sentence.endswith("Mended.") for sentence in found):
         raise typer.Exit(1)
+
+
+def _traffic(lake: Any) -> list[str]:
+    """A rollback serves files of a night that knew less of the switch per seller."""
+    from recsys import publication
+    from recsys.contest.arms import switched_off
+
+    history = list(publication.entries(lake))
+    said = list(publication.current(lake).manifest.get("off", ())) if history else []
+    wanted = switched_off(lake)
+    if said == wanted:
+        return []
+    told, served = (", ".join(sellers) or "nobody" for sellers in (wanted, said))
+    return [f"Switched off last were {told}; what is served has {served}: `recsys allocation set` puts it right."]
 
 
 def _lake(config: str | None) -> Any:
