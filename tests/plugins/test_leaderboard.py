@@ -241,6 +241,7 @@ def test_a_rollback_once_from_our_page(app: Any, lake: Lake) -> None:
     assert (newest.kind, newest.serves) == ("rollback", "gen-000001")
     assert newest.manifest["why"] == "rolled back in Airflow by user: als shows the same mug to all"
     assert "Barred" in browser.get("/").text
+    assert "Since then: gen-000001 is served again, champion ease" in browser.get("/").text
     assert rolled(browser, told) == 403  # the page is out of date now
     assert publication.standing(lake).number == 3
 
