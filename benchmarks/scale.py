@@ -56,6 +56,7 @@ def main() -> None:
     ask.add_argument("lines", type=int)
     ask.add_argument("folder", type=Path)
     ask.add_argument("--contenders", default="popularity_28d,item_neighbours,als")
+    ask.add_argument("--stages", default="ingest,prepare,backtest,fit,publish", help="the first so many of them")
     ask.add_argument("--stage", default="", help=argparse.SUPPRESS)
     chosen = ask.parse_args()
     if chosen.stage:
@@ -64,7 +65,7 @@ def main() -> None:
     chosen.folder.mkdir(parents=True, exist_ok=True)
     (chosen.folder / "recsys.toml").write_text(CONFIG)
     make_orders(chosen.lines, chosen.folder / "orders.parquet")
-    for name in ("ingest", "prepare", "backtest", "fit", "publish"):
+    for name in chosen.stages.split(","):
         command = [sys.executable, __file__, str(chosen.lines), str(chosen.folder), "--stage", name]
         done = subprocess.run(
             [*command, "--contenders", chosen.contenders], capture_output=True, text=True, check=False
