@@ -6,6 +6,7 @@ contender's fresh scorer.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
@@ -23,6 +24,7 @@ ASKED = 400  # customers of a segment, evenly taken: their mean is what a segmen
 LATELY = 28  # days whose sales are the prior of a calibration
 SMOOTHING = 0.1  # of the whole shop's sales is part of a segment's prior
 HALF = 0.5  # of an order, for a product that sold nothing lately
+KINDS, LEAST_KIND = 6, 20  # kinds of customers a segment is made of; customers of a kind
 PRIOR = 20.0  # customers of the whole shop added to a segment's, so that a small one's share of buyers is not 0 or 1
 
 
@@ -84,17 +86,34 @@ def bought_shares(train: Dataset, held: HeldOut, active_days: int) -> tuple[floa
 
 def segment_chance(
     scorer: Scorer, data: Dataset, segment: int, ids: Texts, calibration: Mapping[str, Any], fallback: Scorer
-) -> F64:
-    """float64[m]: probability that a customer of the segment buys each available product next; the rest buys nothing.
-
-    `ids` are its active customers; without any, somebody unknown from there is asked.
+) -> tuple[F64, F64]:
+    """(chance [types, m], weight [types]) of each available product for the segment's kinds of customers; the rest to
+    1 buys nothing. `ids` are its active customers; without any, somebody unknown from there is asked.
     """
     asked = ids[evenly(len(ids), ASKED)] if len(ids) else np.array([""], dtype=object)
     queries = ask(data, asked, np.full(len(asked), segment, dtype=np.int32))
     scores = scores_of(scorer, queries, fallback)
     given = chances(scores, softmax_of(calibration), priors(data, queries.segment), data.catalogue.available)
     name = str(data.space.segments.ids[segment])
-    return np.asarray(calibration["segments"].get(name, calibration["bought"]) * given.mean(axis=0))
+    kind = kinds(given)
+    count = np.bincount(kind).astype(np.float64)
+    mean = np.stack([given[kind == k].mean(axis=0) for k in range(len(count))])
+    return np.asarray(calibration["segments"].get(name, calibration["bought"]) * mean), count / count.sum()
+
+
+def kinds(given: F64) -> I32:
+    """int32[n] group of each customer, 0..: at most KINDS of at least LEAST_KIND on average, alike in what they would
+    buy (k-means on square roots of chances, so that distances are Hellinger's)."""
+    from scipy.cluster.vq import kmeans2
+
+    root = np.sqrt(given)
+    most = min(KINDS, len(given) // LEAST_KIND, len(np.unique(np.round(root, 6), axis=0)))
+    if most < 2:
+        return np.zeros(len(given), dtype=np.int32)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a kind that loses its last customer is one kind less
+        of = kmeans2(root, most, minit="++", seed=0)[1]
+    return np.unique(of, return_inverse=True)[1].astype(np.int32)
 
 
 def scores_of(scorer: Scorer, queries: Queries, fallback: Scorer | None) -> F32:

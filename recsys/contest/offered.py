@@ -44,14 +44,15 @@ Feed = Callable[[Market], Instance]  # the champion as a choice model of a segme
 def recommender_feed(
     scorer: Scorer, data: Dataset, calibration: Json, fallback: Scorer, active_days: int, source: str
 ) -> Feed:
-    """Calibrated probabilities of a recommender: a segment's mean customer, by the logit's independence."""
+    """Calibrated probabilities of a recommender: a segment's kinds of customers, each by the logit's independence."""
     ids = active_customers(data, active_days)
     segment = data.customer_segment[data.space.customers.rows(ids)]
 
     def instance(market: Market) -> Instance:
         own = ids[segment == market.segment]
-        chance = segment_chance(scorer, data, market.segment, own, calibration, fallback)[None, market.rows]
-        return of_probabilities(chance, np.ones(1), (_price(market), "revenue"), market.traits, Constraints(), source)
+        chance, weight = segment_chance(scorer, data, market.segment, own, calibration, fallback)
+        goal = (_price(market), "revenue")
+        return of_probabilities(chance[:, market.rows], weight, goal, market.traits, Constraints(), source)
 
     return instance
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from recsys.contest.chances import calibrate, evenly, priors, segment_chance, sold_lately
+from recsys.contest.chances import calibrate, evenly, kinds, priors, segment_chance, sold_lately
 from recsys.contract import Run
 from recsys.models import catalog
 from tests import worlds
@@ -38,9 +38,21 @@ def test_a_recommender_becomes_probabilities_with_an_outside_option() -> None:
     assert found["sharpness"] > 0
     assert found["bought"] == pytest.approx(41 / 62)
     assert found["days"] == 28
-    chance = segment_chance(scorer, data, 0, data.space.customers.ids[::2], found, scorer)
+    (chance,), weight = segment_chance(scorer, data, 0, data.space.customers.ids[::2], found, scorer)
+    assert weight.tolist() == [1.0]
     assert chance.sum() == pytest.approx(found["segments"]["seg000"])
     assert chance[::2].sum() > 3 * chance[1::2].sum()
-    nobody = segment_chance(scorer, data, 2, data.space.customers.ids[:0], found, scorer)
+    (nobody,), _ = segment_chance(scorer, data, 2, data.space.customers.ids[:0], found, scorer)
     assert nobody.sum() == pytest.approx(found["bought"], abs=0.2)
     assert np.isfinite(nobody).all()
+
+
+def test_customers_fall_into_kinds_by_what_they_would_buy() -> None:
+    tribe = np.random.default_rng(2).permutation(np.repeat([0, 1, 2], [60, 50, 40]))
+    given = np.full((150, 9), 0.02)
+    given[np.arange(150)[:, None], 3 * tribe[:, None] + np.arange(3)] = 0.293
+    found = kinds(given)
+    assert {len(np.unique(tribe[found == k])) for k in np.unique(found)} == {1}  # no kind mixes two tribes
+    assert len(np.unique(found)) >= 3
+    assert kinds(given[:30]).tolist() == [0] * 30  # too few to tell apart
+    assert kinds(given).tolist() == found.tolist()
