@@ -2,8 +2,8 @@
 
     .venv/bin/python -m benchmarks.fits [--only T1 T2 T3] [--repeats N] [--json OUT]
 
-T1: ALS of 15 sweeps on two threads, d = 192 and 256; ours runs with BLAS threads as the machine has them, the bare
-library with the one BLAS thread it asks for. T2: LightFM WARP, d = 64, one thread, 5 epochs. T3: EASE; RecTools runs
+T1: ALS of 5 sweeps on two threads, d = 192 and 256; ours runs with BLAS threads as the machine has them, the bare
+library with the one BLAS thread it asks for. T2: LightFM WARP, d = 64, one thread, 3 epochs. T3: EASE; RecTools runs
 in .venv-bench-rectools (benchmarks/peers.sh), is given its Dataset ready made, and its weights must equal ours to 1e-6.
 """
 
@@ -28,7 +28,7 @@ from recsys.contract import Dataset, Run
 from recsys.models import catalog
 from recsys.models.guard import one_blas_thread
 
-SWEEPS, EPOCHS, RIDGE = 15, 5, 1000.0
+SWEEPS, EPOCHS, RIDGE = 5, 3, 1000.0
 ALS = {"regularisation": 80.0, "alpha": 8.0, "sweeps": SWEEPS, "threads": 2}
 Found = Mapping[str, list[Timing]]
 
