@@ -30,7 +30,7 @@ def test_reasons_numbers_and_power_are_told(page: Page) -> None:
     assert told["Served as"] == "gen-000001"
     assert told["NDCG@2 [95%]"] == "0.100 [0.090, 0.112]"
     assert told["Orders"] == "7"
-    assert "truly better by 5 % with a chance of 42%" in tree.words()
+    assert "truly better by 5% with a chance of 42%, 10% with a chance of 90%." in tree.words()
 
 
 def test_notes_of_the_night_are_told(page: Page) -> None:

@@ -50,7 +50,8 @@ def _power(decision: Json) -> str | None:
     chances = (decision.get("power") or {}).get("chance")
     if not chances:
         return None
-    told = ", ".join(f"{lift} with a chance of {chance:.0%}" for lift, chance in chances.items())
+    rising = sorted(chances.items(), key=lambda item: float(str(item[0]).rstrip("% ")))
+    told = ", ".join(f"{lift} with a chance of {chance:.0%}" for lift, chance in rising)
     return paragraph(f"Tonight's test would have promoted a contender that is truly better by {told}.", "soft")
 
 
