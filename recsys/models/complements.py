@@ -10,7 +10,8 @@ from scipy import sparse
 
 from recsys.contract import DAY, F32, F64, Dataset, Fitted, Part, Rows, Run, Texts
 from recsys.errors import FitError
-from recsys.models.guard import check_deadline
+from recsys.models.ease import BYTES_PER_CELL, solve
+from recsys.models.guard import check_deadline, check_memory
 from recsys.models.settings import Range
 from recsys.scorers.linear import LinearScorer
 from recsys.scorers.prune import strongest
@@ -23,7 +24,9 @@ class Complements:
     """P(j | i) = n_ij / (n_i + shrinkage) over orders, divided by P(j)^popularity_power; variants of i never count.
 
     n_i and n_ij are orders that held i, and both, each counting products^-size_power (in an order of two hundred
-    products a pair says little) and halving every half_life_days.
+    products a pair says little) and halving every half_life_days. With `regression` > 0 that many times the weights of
+    a ridge regression over the same orders are added (Steck 2019, on orders in place of customers): it learns which of
+    two products bought together carries the other, and which only goes along with what everybody buys.
     """
 
     family: ClassVar[str] = "complements"
@@ -35,9 +38,15 @@ class Complements:
     min_together: Annotated[int, Range(1, 1_000_000)] = 2  # orders that held both, each counting 1
     neighbours: Annotated[int, Range(1, 100_000)] = 300  # kept per product in the basket
     half_life_days: Annotated[float, Range(0.01, 1e5)] | None = 180.0
+    regression: Annotated[float, Range(0, 100)] = 0.0  # weight of what is learnt; 0: counting alone
+    penalty: Annotated[float, Range(1e-3, 1e9)] = 20.0  # ridge, in orders of two products
+    memory_mb: Annotated[int, Range(1)] = 4096  # of the regression, which is products squared
 
     def fit(self, data: Dataset, run: Run) -> Fitted:
-        """Raises FitError when no order held two products, or at the deadline."""
+        """Raises FitError when no order held two products, at the deadline, or where the regression has no room."""
+        if self.regression:
+            m = data.n_products
+            check_memory("complements", BYTES_PER_CELL * float(m) ** 2, self.memory_mb, f"{m} x {m} products")
         held, weight = self._orders(data)
         if not len(weight):
             raise FitError("complements", got="no order with two products", wanted="at least one")
@@ -57,6 +66,12 @@ class Complements:
             weight *= np.exp2(-np.clip(age, 0, 60))
         return lines[several], weight
 
+    def _learn(self, held: Rows, weight: F64) -> F32 | None:
+        """[m, m] weights of the ridge regression with a zero diagonal over the counted orders."""
+        if not self.regression:
+            return None
+        return solve(sparse.csr_matrix(sparse.diags_array(np.sqrt(weight).astype(np.float32)) @ held), self.penalty)
+
     def _weights(self, held: Rows, weight: F64, design: Texts, run: Run) -> Rows:
         """[m, m] csr, rows = in the basket, in blocks of rows so that memory stays bounded."""
         m = held.shape[1]
@@ -64,6 +79,7 @@ class Complements:
         orders = np.asarray(counted.sum(axis=0)).ravel()
         share = np.where(orders > 0, orders / weight.sum(), 1) ** self.popularity_power
         variant = _design_rows(design, m)
+        learnt = self._learn(held, weight)
         blocks = []
         step = max(1, BLOCK_CELLS // m)
         for at in range(0, m, step):
@@ -73,6 +89,8 @@ class Complements:
                 together[(held[:, rows].T @ held).toarray() < self.min_together] = 0
             together[variant[rows, None] == variant[None, :]] = 0
             given: F32 = together / (orders[rows, None] + self.shrinkage + 1e-9) / share
+            if learnt is not None:
+                given += np.where(variant[rows, None] == variant[None, :], 0, self.regression * learnt[rows])
             blocks.append(strongest(given.astype(np.float32, copy=False), self.neighbours))
             check_deadline(run, "complements", f"{rows[-1] + 1} of {m} products")
         return sparse.csr_matrix(sparse.vstack(blocks))

@@ -1,14 +1,24 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 
+from recsys.config import load
+from recsys.contest.backtest import judge
+from recsys.contest.challenge import paired
 from recsys.contract import Run
+from recsys.data.dataset import Tables, build
+from recsys.data.ingest import day_range, ingest, lake_orders, sources_of
+from recsys.data.lake import Lake
+from recsys.data.split import hold_out
 from recsys.errors import FitError
 from recsys.models import complements
 from recsys.models.complements import Complements
+from recsys.models.popularity import Popularity
 from tests import worlds
 
 # orders: {0,1} {0,1,2} {0,3} of customers, {0,1} {4} of guests
@@ -79,3 +89,55 @@ def test_blocks_and_the_number_kept(monkeypatch: object) -> None:
 def test_single_item_orders_alone_are_a_fit_error() -> None:
     with pytest.raises(FitError, match="no order with two products"):
         Complements().fit(worlds.dataset([[0], [1]], 2, guests=[[1]]), Run())
+
+
+def test_the_regression_tells_what_carries_from_what_goes_along() -> None:
+    """2 goes along with 1 whoever has it; 3 is bought because of 0. Counting alone puts 2 before 3 beside 0."""
+    orders = [[0, 1, 2]] * 50 + [[1, 2]] * 50 + [[0, 3]] * 40
+    data = worlds.dataset([[0]], 5, guests=orders)
+    counted = score(plain(min_together=1), [0], data)
+    learnt = score(plain(min_together=1, regression=1.0, penalty=1.0), [0], data)
+    assert counted[2] > counted[3]
+    assert learnt[3] > learnt[2]
+
+
+def test_the_regression_by_hand_on_two_products() -> None:
+    """G = [[1, 1], [1, 1]] + I: P = G^-1 = [[2, -1], [-1, 2]] / 3, so B = 1/2, beside P(1 | 0) = 1 / (1 + 5)."""
+    data = worlds.dataset([[0]], 2, guests=[[0, 1]])
+    assert score(plain(min_together=1, regression=1.0, penalty=1.0), [0], data)[1] == pytest.approx(1 / 6 + 1 / 2)
+
+
+def test_variants_are_not_learnt_either_and_a_large_catalogue_is_refused() -> None:
+    design = np.array(["tee", "tee", "", "", ""], dtype=object)
+    data = dataclasses.replace(DATA, catalogue=dataclasses.replace(DATA.catalogue, design=design))
+    assert np.isnan(score(plain(min_together=1, regression=1.0), [0], data)[1])
+    with pytest.raises(FitError, match="memory_mb"):
+        Complements(regression=1.0, memory_mb=1).fit(worlds.dataset([[0, 1]], 500), Run())
+
+
+RETAIL = Path(__file__).parents[2] / "shops" / "online_retail" / "recsys.toml"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not RETAIL.with_name("orders.csv.gz").exists(), reason="shops/online_retail is not here")
+def test_online_retail_as_documented(tmp_path: Path) -> None:
+    """AC-K1 and AC-K2 on the last 28 days: one random item is shown, another one of the basket must be found."""
+    settings, lake = load(RETAIL), Lake(str(tmp_path))
+    ingest(lake, sources_of(settings), settings.shop)
+    last = day_range(lake)[1]
+    assert last is not None
+    lines = lake_orders(lake, last)
+    data = build(Tables(lines.filter(pl.col("day") <= last - 28), None, None), last - 28, settings)
+    held = hold_out(lines, data, last, last - 27, settings)
+    rules = settings.contest.model_copy(update={"at": (10,)})
+    counted = plain(shrinkage=0.0, min_together=1, neighbours=data.n_products)
+    field = {"bar": counted, "learned": Complements(regression=1.0), "popular": Popularity()}
+    cards = {
+        name: judge(name, one.fit(data, Run()).scorer, held, rules)["basket"] for name, one in field.items()
+    }  # fmt: skip
+    hit = {name: card.values["hit_at_10"] for name, card in cards.items()}
+    assert hit["learned"].mean() >= 0.12
+    assert cards["learned"].values["any_hit_at_10"].mean() >= 0.65
+    assert hit["learned"].mean() > 3.5 * hit["popular"].mean()
+    better = paired("learned", hit["learned"], "bar", hit["bar"], cards["bar"].cluster, minimum=0.0, level=0.95)
+    assert better.low > 0
