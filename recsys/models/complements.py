@@ -17,6 +17,7 @@ from recsys.scorers.linear import LinearScorer
 from recsys.scorers.prune import strongest
 
 BLOCK_CELLS = 4_000_000  # co-purchase counts held at once
+MEMORY_MB = 4096  # room for the regression, which is products squared
 
 
 @dataclass(frozen=True)
@@ -40,13 +41,12 @@ class Complements:
     half_life_days: Annotated[float, Range(0.01, 1e5)] | None = 180.0
     regression: Annotated[float, Range(0, 100)] = 0.0  # weight of what is learnt; 0: counting alone
     penalty: Annotated[float, Range(1e-3, 1e9)] = 20.0  # ridge, in orders of two products
-    memory_mb: Annotated[int, Range(1)] = 4096  # of the regression, which is products squared
 
     def fit(self, data: Dataset, run: Run) -> Fitted:
         """Raises FitError when no order held two products, at the deadline, or where the regression has no room."""
         if self.regression:
             m = data.n_products
-            check_memory("complements", BYTES_PER_CELL * float(m) ** 2, self.memory_mb, f"{m} x {m} products")
+            check_memory("complements", BYTES_PER_CELL * float(m) ** 2, MEMORY_MB, f"{m} x {m} products")
         held, weight = self._orders(data)
         if not len(weight):
             raise FitError("complements", got="no order with two products", wanted="at least one")

@@ -107,12 +107,13 @@ def test_the_regression_by_hand_on_two_products() -> None:
     assert score(plain(min_together=1, regression=1.0, penalty=1.0), [0], data)[1] == pytest.approx(1 / 6 + 1 / 2)
 
 
-def test_variants_are_not_learnt_either_and_a_large_catalogue_is_refused() -> None:
+def test_variants_are_not_learnt_either_and_a_large_catalogue_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     design = np.array(["tee", "tee", "", "", ""], dtype=object)
     data = dataclasses.replace(DATA, catalogue=dataclasses.replace(DATA.catalogue, design=design))
     assert np.isnan(score(plain(min_together=1, regression=1.0), [0], data)[1])
-    with pytest.raises(FitError, match="memory_mb"):
-        Complements(regression=1.0, memory_mb=1).fit(worlds.dataset([[0, 1]], 500), Run())
+    monkeypatch.setattr(complements, "MEMORY_MB", 1)
+    with pytest.raises(FitError, match="500 x 500 products"):
+        Complements(regression=1.0).fit(worlds.dataset([[0, 1]], 500), Run())
 
 
 RETAIL = Path(__file__).parents[2] / "shops" / "online_retail" / "recsys.toml"
