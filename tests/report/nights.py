@@ -70,7 +70,8 @@ def decision(board: Sequence[Mapping[str, Any]], champion: str | None = "ease") 
     return {
         "action": "first" if champion else "none", "champion": champion, "previous": None, "gates": {},
         "reasons": ["ease is the first champion."] if champion else ["Nobody passed."],
-        "tests": [test] if champion else [], "power": {"chance": {"10%": 0.9, "5%": 0.42}} if champion else {}, "argmax": champion,
+        "tests": [test] if champion else [], "power": {"chance": {"10%": 0.9, "5%": 0.42}} if champion else {},
+        "argmax": champion,
         "leaderboard": list(board), "evidence": {}, "path": "", "base": 0,
     }  # fmt: skip
 
