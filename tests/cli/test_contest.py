@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from recsys.cli import build
 from recsys.errors import RecsysError
+from recsys.models.catalog import FAMILIES
 
 CONTENDER = {
     "name", "family", "status", "reason", "settings", "metrics", "lists", "fit_seconds", "score_seconds",
@@ -131,6 +132,35 @@ def test_users_and_items_nobody_knows_are_misses_not_errors(tmp_path: Path, spli
     assert told["popularity"]["metrics"]["ndcg@10"]["n"] == 2
     one = write(tmp_path / "one.csv", [(f"u{i}", "x", 1, 1.0) for i in range(5)])
     assert by_name(contest(one, one, "--contenders", "popularity"))["popularity"]["metrics"]["hit@10"]["mean"] == 0
+
+
+@pytest.mark.slow
+def test_a_single_product_is_a_reason_or_a_score_for_every_family_and_never_a_library_s_error(tmp_path: Path) -> None:
+    one = write(tmp_path / "one.csv", [("a", "x", 0, 1.0), ("b", "x", 0, 1.0), ("c", "x", 0, 1.0)], "user,item")
+    test = write(tmp_path / "test.csv", [("a", "x", 0, 1.0), ("stranger", "x", 0, 1.0)], "user,item")
+    told = by_name(contest(one, test, "--contenders", ",".join(FAMILIES)))
+    assert list(told) == list(FAMILIES)
+    for name, contender in told.items():
+        if contender["status"] == "ok":
+            assert contender["metrics"]["ndcg@10"]["n"] == 2
+        else:
+            assert "wanted" in contender["reason"], name
+            assert "Error:" not in contender["reason"], name
+    assert told["popularity"]["metrics"]["hit@10"]["mean"] == 0.5  # the stranger is offered it, who has it is not
+
+
+@pytest.mark.slow
+def test_a_catalogue_too_large_for_a_family_is_refused_before_its_fit_naming_the_limit(tmp_path: Path) -> None:
+    rows = [(f"u{u}", f"i{(7 * u + 11 * k) % 300}", 0, 1.0) for u in range(40) for k in range(10)]
+    train, test = write(tmp_path / "train.csv", rows, "user,item"), write(tmp_path / "test.csv", rows[:9], "user,item")
+    config = tmp_path / "recsys.toml"
+    tables = [f'[contenders.{n}]\nfamily = "{n}"\n{s}\n' for n, s in (("ease", "memory_mb = 1"), ("popularity", ""))]
+    config.write_text("".join(tables))
+    told = by_name(contest(train, test, "--config", str(config)))
+    assert told["popularity"]["status"] == "ok"
+    assert told["ease"]["status"] == "failed"
+    assert "288 x 288 products" in told["ease"]["reason"]
+    assert "at most memory_mb = 1" in told["ease"]["reason"]
 
 
 @pytest.mark.parametrize(
