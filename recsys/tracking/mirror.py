@@ -105,7 +105,7 @@ def _champion(
         if publication.standing(lake).served is not None:
             point(book, settings, lake)  # a rollback may have changed what is served
         return None
-    record = next((r for r in told["backtests"] if r["name"] == name), {})
+    record: Json = next((r for r in told["backtests"] if r["name"] == name), {})
     run = runs[str(name)] if record.get("status") == "ok" else summary
     version = register_champion(book, settings, lake, generation, told, record, run)
     point(book, settings, lake)
