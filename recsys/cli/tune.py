@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -65,8 +66,10 @@ def tune(
     words = [word.strip() for word in only.split(",") if word.strip()]
     spaces = {name: space_of(name, contender, words) for name, contender in chosen.items()}
     primary = metric_of(metric or (settings.contest if settings else Contest()).primary)
-    limits = {"fit_seconds": settings.night.fit_seconds, "memory_mb": settings.night.fit_memory_mb} if settings else {}
-    terms = Terms(primary, seconds, trials, seed, **limits)
+    terms = Terms(primary, seconds, trials, seed)
+    if settings:
+        night = settings.night
+        terms = replace(terms, fit_seconds=night.fit_seconds, memory_mb=night.fit_memory_mb)
     data, about = _past(settings, train)
     with ground(data, seed) as where:
         typer.echo(f"{about}; {len(where.exam.queries):,} customers are judged on {primary}", err=True)

@@ -120,7 +120,7 @@ class Search:
         scores = normalize(q, dim=1) @ normalize(p, dim=1).T / self.temperature
         logs = (scores + torch.from_numpy(added).to(scores.device)).log_softmax(dim=1)
         wanted = torch.from_numpy(self._wanted(answers, own, offered)).to(scores.device)
-        loss = -(wanted * logs).sum(dim=1).mean()
+        loss: Tensor = -(wanted * logs).sum(dim=1).mean()
         loss.backward()
         for table, look, sums in zip((tables["query"], tables["product"]), looks, (q, p), strict=True):
             table.descend(look, look.spread(sums.grad))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Self
@@ -54,7 +54,7 @@ class TextColumns:
         return sparse.csr_matrix((data, at, start), shape=(len(texts), self.size), dtype=np.float32)
 
     def _cells(self, text: str) -> dict[int, float]:
-        weight: Counter[int] = Counter()
+        weight: dict[int, float] = {}
         for bucket, value in _buckets(text).items():
             column = int(self.place[bucket])
             if column >= 0:
@@ -65,7 +65,7 @@ class TextColumns:
 
 def _buckets(text: str) -> dict[int, float]:
     """Bucket -> weight. A word falls into a bucket of its own, whatever pieces it has."""
-    found: Counter[int] = Counter()
+    found: defaultdict[int, float] = defaultdict(float)
     for word in _WORD.findall(text.casefold()):
         found[_bucket("=" + word)] += WORD_WEIGHT
         ends = f"_{word}_"
