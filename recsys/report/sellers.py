@@ -7,10 +7,11 @@ import re
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from recsys import publication
 from recsys.data.lake import ref_from
 from recsys.report.discovery import seller_places
 from recsys.report.generations import BESIDE, LISTS, table_of, tonight
@@ -24,6 +25,7 @@ MOST_PAGES = 100  # the sellers with the most sales
 RECENT = 28  # days
 TOP = 10  # products listed on a page
 WEEK = 7
+OFF = "what sells lately: the recommender is switched off"
 
 
 @dataclass(frozen=True)
@@ -132,13 +134,19 @@ class _Places:
         self.title = dict(products.select("product", "title").rows())
         self.seller = dict(products.select("product", "seller").rows())
         entry = tonight(page)
-        told = json.loads(page.lake.read(f"generations/{entry.name}/allocation.json")) if entry else {}
-        self.arms: dict[str, Any] = {"": told.get("arms", {}), **told.get("sellers", {})}
+        self.allocation = json.loads(publication.read_file(page.lake, entry, "allocation.json")) if entry else {}
         self.beside: dict[str, list[str]] = {}
         for product, other in (
             beside.sort("beside", "rank").select("beside", "product").rows() if beside is not None else ()
         ):
             self.beside.setdefault(product, []).append(other)
+
+    def arms(self, seller: str) -> str:
+        """`champion 100 %`; what serves a seller that is switched off, in words."""
+        if seller in self.allocation.get("off", ()):
+            return OFF
+        shares = self.allocation.get("sellers", {}).get(seller, self.allocation.get("arms", {}))
+        return ", ".join(f"{arm} {100 * share:.0f} %" for arm, share in sorted(shares.items())) or "nothing"
 
     def titled(self, product: str) -> str:
         return self.title.get(product) or product
@@ -167,7 +175,7 @@ def _seller(name: str, rows: pl.DataFrame, places: _Places, revenue: float, page
         places=taken,
         places_share=taken / max(places.top.height, 1),
         reached=reached,
-        arms=_arms(places.arms.get(name, places.arms[""])),
+        arms=places.arms(name),
         top=_top(rows, name, places),
         opportunity=worth,
     )
@@ -194,11 +202,6 @@ def _top(rows: pl.DataFrame, name: str, places: _Places) -> tuple[Product, ...]:
             )
         )
     return tuple(found)
-
-
-def _arms(shares: Mapping[str, float]) -> str:
-    """`champion 100 %`."""
-    return ", ".join(f"{arm} {100 * share:.0f} %" for arm, share in sorted(shares.items())) or "nothing"
 
 
 def _between(rows: pl.DataFrame, after: int, until: int) -> float:

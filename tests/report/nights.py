@@ -111,7 +111,9 @@ def publish(
         "lists": lists_table(lists), "complements": lists_table(BESIDE, "beside"), "products": products_table(without)
     }  # fmt: skip
     files = {f"{name}.parquet": _parquet(table) for name, table in tables.items()}
-    files["allocation.json"] = b'{"arms": {"champion": 1.0}, "sellers": {"anna": {"champion": 0.5, "ease": 0.5}}}'
+    files["allocation.json"] = (
+        b'{"arms": {"champion": 1.0}, "sellers": {"anna": {"champion": 0.5, "ease": 0.5}}, "off": ["cleo"]}'
+    )
     path = lake.put_json(f"nights/{as_of}/decision.json", dict(told)).path
     closed = lake.put_json(f"nights/{as_of}/closed.json", {"decision": path, "fits": {}}).path
     day = DAY - int(AS_OF[-2:]) + int(as_of[-2:])

@@ -42,7 +42,8 @@ def test_figures_are_those_counted_by_hand(page: Page) -> None:
     assert (anna.places, anna.reached, anna.shown, anna.on_offer) == (3, 3, 2, 2)
     assert anna.places_share == pytest.approx(3 / 6)
     assert anna.arms == "champion 50 %, ease 50 %"
-    assert by_name(page)["cleo"].arms == "champion 100 %"
+    assert by_name(page)["bert & <b>co</b>"].arms == "champion 100 %"
+    assert by_name(page)["cleo"].arms == counted.OFF
 
 
 def with_money(page: Page) -> Page:
