@@ -39,7 +39,19 @@ def _summary(page: Page, facts: Json) -> str:
     ]  # fmt: skip
     note = (f"Today = the {size} products that sell most there lately, under the same choice model. Revenue of a "
             "purchase at the product's last price; what is not carried is bought elsewhere or not at all.")  # fmt: skip
-    return join(table(f"At most {size} products per segment", columns, rows), paragraph(note, "soft"))
+    return join(table(f"At most {size} products per segment", columns, rows), paragraph(note, "soft"), _trust(facts))
+
+
+def _trust(facts: Json) -> str | None:
+    """How good a choice model the calibrated champion is."""
+    found = facts.get("calibration")
+    if not found:
+        return None
+    return paragraph(
+        f"Calibrated on the purchases of {count(found['customers'])} customers in {found['days']} held-out days: "
+        f"log-likelihood {number(found['log_likelihood'], 3)} per purchase; on the other half of them "
+        f"{share(found['ece'])} of purchases were expected in the wrong tenth of chances (ECE by purchases).", "soft",
+    )  # fmt: skip
 
 
 def _segment(segment: Json, changes: pl.DataFrame, titles: dict[str, str]) -> str:
