@@ -101,6 +101,7 @@ def test_a_worker_dies_in_the_middle_of_a_fit_and_the_night_ends_right(cluster: 
     fits = {record["name"]: record["status"] for record in airflow.result(client, run, "fits")}
     assert set(fits.values()) == {"ok"}
     assert SLOW in fits
+    _leaderboard_is_behind_the_login(cluster, str(told["champion"]))
     runs = _mlflow_runs(cluster)
     assert {"popularity_28d", "item_neighbours", SLOW} <= set(runs)
     assert set(runs.values()) == {"FINISHED"}
@@ -165,6 +166,17 @@ def _fits_below(pid: int) -> list[psutil.Process]:
 def _ended(client: Client, run: str) -> str | None:
     state = airflow.state(client, run)
     return state if state in airflow.ENDED else None
+
+
+def _leaderboard_is_behind_the_login(cluster: Cluster, champion: str) -> None:
+    """The plugin with the user database of the cluster, not the laptop's one user."""
+    base = f"http://127.0.0.1:{cluster.ports['airflow-apiserver']}"
+    assert httpx.get(f"{base}/recsys/").status_code in (401, 403)
+    login = {"username": servers.USER, "password": cluster.secret["AIRFLOW_ADMIN_PASSWORD"]}
+    token = httpx.post(f"{base}/auth/token", json=login).json()["access_token"]
+    page = httpx.get(f"{base}/recsys/", headers={"Authorization": f"Bearer {token}"}, timeout=30)
+    assert page.status_code == 200
+    assert champion in page.text
 
 
 def _mlflow_runs(cluster: Cluster) -> dict[str, str]:
