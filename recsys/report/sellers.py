@@ -146,7 +146,9 @@ class _Places:
         if seller in self.allocation.get("off", ()):
             return OFF
         shares = self.allocation.get("sellers", {}).get(seller, self.allocation.get("arms", {}))
-        return ", ".join(f"{arm} {100 * share:.0f} %" for arm, share in sorted(shares.items())) or "nothing"
+        return (
+            ", ".join(f"{arm} {100 * share:.0f} %" for arm, share in sorted(shares.items()) if share > 0) or "nothing"
+        )
 
     def titled(self, product: str) -> str:
         return self.title.get(product) or product
