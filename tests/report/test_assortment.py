@@ -35,7 +35,8 @@ def test_each_segment_shows_what_to_add_drop_and_keep_and_what_that_is_worth(tmp
     html = render(night(tmp_path))
     for words in ("To add: 1 of 1", "To drop: 1 of 1", "To keep: 1 of 1", "1.250", "calibrated probabilities of ease",
                   "at most 2 products: costs 0.5000", "20.00 % to 0.00 %", "3 orders, too few", "Bert&#39;s top",
-                  "EUR per customer", "Products of north", "15.3 % of purchases were expected in the wrong tenth"):  # fmt: skip
+                  "EUR per customer", "Products of north",
+                  "15.3 % of purchases were expected in the wrong tenth"):  # fmt: skip
         assert words in html, words
     assert nights.EVIL not in html
     assert "could not be built" not in html
