@@ -68,5 +68,5 @@ def retries(settings: Settings) -> dict[str, Any]:
 
 def patience(settings: Settings) -> timedelta:
     """When Airflow ends a contender's task: a backstop behind the fit's own deadline, which leaves a record."""
-    night = settings.night
-    return timedelta(minutes=10, seconds=LONGER * max(60, night.fit_seconds) + night.tune_seconds + night.fit_seconds)
+    night, searches = settings.night, len(settings.entered())  # a blend may have to search for all its parts
+    return timedelta(minutes=10, seconds=LONGER * max(60, night.fit_seconds) + searches * night.tune_seconds)
