@@ -132,9 +132,19 @@ def _elasticities(page: Page, facts: Json) -> str | None:
 def _products(found: Json, currency: str) -> str:
     own, markups = found["own_elasticities"], found["markups"]
     order = sorted(range(len(found["products"])), key=lambda i: -found["shares"][i])[:LARGEST]
-    rows = [(found["products"][i], share(found["shares"][i], 2), _at(own, i, 2), _at(markups, i, 2)) for i in order]
+    rows = [
+        (_named(found["products"][i]), share(found["shares"][i], 2), _at(own, i, 2), _at(markups, i, 2)) for i in order
+    ]
     caption = f"Market {found['market']}: the {len(rows)} largest, with 90 % intervals"
     return table(caption, ["Product", "Share of visitors", "Own elasticity", f"Markup, {currency}"], rows)
+
+
+def _named(alternative: str) -> str:
+    """A product's id, or a pool of slow products in words."""
+    if not alternative.startswith("~"):
+        return alternative
+    seller, _, category = alternative[1:].partition("|")
+    return f"slow products, {category or 'no category'}, {seller or 'several sellers'}"
 
 
 def _money(found: Json, currency: str) -> str:
