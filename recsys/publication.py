@@ -55,10 +55,8 @@ class Standing:
 
 def entries(lake: Lake) -> Iterator[Entry]:
     """Complete entries, oldest first."""
-    for path in lake.paths(FOLDER):
-        if path.endswith("/manifest.json"):
-            manifest = lake.read_json(path)
-            yield Entry(int(manifest["number"]), str(manifest["kind"]), manifest)
+    for manifest in lake.read_jsons(path for path in lake.paths(FOLDER) if path.endswith("/manifest.json")):
+        yield Entry(int(manifest["number"]), str(manifest["kind"]), manifest)
 
 
 def standing(lake: Lake) -> Standing:

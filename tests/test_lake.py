@@ -96,6 +96,17 @@ def test_paths_are_in_the_order_of_folders(root: str) -> None:
     assert list(lake.paths("nowhere")) == []
 
 
+def test_many_are_read_in_the_order_asked(root: str) -> None:
+    lake = Lake(root)
+    for name, value in (("a", [1]), ("b", {"x": None}), ("c", "text")):
+        lake.put_json(name, value)
+    assert lake.read_jsons(["c", "a", "b"]) == ["text", [1], {"x": None}]
+    assert lake.read_jsons(["b"]) == [{"x": None}]
+    assert lake.read_jsons([]) == []
+    with pytest.raises(StoreError, match="cannot be read from"):
+        lake.read_jsons(["a", "nowhere"])
+
+
 def test_what_is_removed_is_gone_and_may_be_removed_again(root: str) -> None:
     lake = Lake(root)
     lake.put_new("a/b", b"1")

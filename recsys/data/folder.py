@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,6 +46,9 @@ class Folder:
             return self.local(path).read_bytes()
         except OSError as error:
             raise StoreError(f"{path} cannot be read from {self.root}", got=error.strerror) from error
+
+    def read_all(self, paths: Sequence[str]) -> list[bytes]:
+        return [self.read(path) for path in paths]
 
     def exists(self, path: str) -> bool:
         return self.local(path).exists()

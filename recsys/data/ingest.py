@@ -188,9 +188,7 @@ def _count_late(found: Ingested, last_day: int | None) -> Report:
 
 
 def _records(lake: Lake, table: str) -> Iterator[Mapping[str, Any]]:
-    for path in lake.paths("ingests"):
-        if path.startswith(f"ingests/{table}-"):
-            yield lake.read_json(path)
+    yield from lake.read_jsons(path for path in lake.paths("ingests") if path.startswith(f"ingests/{table}-"))
 
 
 def day_name(day: int) -> str:

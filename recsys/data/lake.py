@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -43,6 +43,7 @@ class Storage(Protocol):
     def create(self, path: str, blob: bytes) -> bool: ...
     def replace(self, path: str, blob: bytes) -> None: ...
     def read(self, path: str) -> bytes: ...
+    def read_all(self, paths: Sequence[str]) -> list[bytes]: ...
     def exists(self, path: str) -> bool: ...
     def paths(self, prefix: str) -> Iterator[str]: ...
     def age(self, path: str) -> float: ...
@@ -106,6 +107,10 @@ class Lake:
 
     def read_json(self, ref: Ref | str) -> Any:
         return json.loads(self.read(ref))
+
+    def read_jsons(self, paths: Iterable[str]) -> list[Any]:
+        """The JSON of many paths, in their order."""
+        return [json.loads(blob) for blob in self._store.read_all(list(paths))]
 
     def put_value(self, path: str, value: Any) -> Ref:
         """Store a frozen value as arrays."""
