@@ -28,7 +28,7 @@ PEER = ROOT / ".venv-bench-choice" / "bin" / "python"
 MNL, NESTED, GAP = 0.2, 0.010, 0.02  # goals: seconds, seconds, relative gap
 MIXED = ((100, 10, 10), (1000, 10, 20), (1000, 10, 50))  # products, types, cap
 BESIDE = ((50, 5, 10), (100, 10, 10))
-MNL_CASES, REPEATS = 20, 15
+MNL_SIZES, MNL_CASES, REPEATS = ((200, 10), (12, 9)), 20, 15
 PEER_SECONDS = 60.0
 
 
@@ -73,28 +73,32 @@ def mixed(seconds: float, sizes: tuple[tuple[int, int, int], ...]) -> list[dict[
     return rows
 
 
-def beside(seconds: float) -> dict[str, Any]:
+def beside(seconds: float, sizes: tuple[tuple[int, int, int], ...] = BESIDE) -> dict[str, Any]:
     """P1: ours and the peer's on the same instances."""
     pipe = subprocess.PIPE
     command = [str(PEER), str(ROOT / "benchmarks" / "assortment_peer.py")]
     with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True) as process:
         assert process.stdout is not None
         versions = json.loads(process.stdout.readline())
-        rng = np.random.default_rng(1)
-        rows = [_pair(process, instance_of(mnl(rng, 200, size=10)), seconds) for _ in range(MNL_CASES)]
+        small = {f"mnl_{n}_cap_{cap}": _mnl_cases(process, n, cap) for n, cap in MNL_SIZES}
         large = [_pair(process, instance_of(latent(np.random.default_rng(n + k + c), k, n, size=c)), seconds, (n, k, c))
-                 for n, k, c in BESIDE]  # fmt: skip
+                 for n, k, c in sizes]  # fmt: skip
         assert process.stdin is not None
         process.stdin.close()
-    loss = np.array([1 - row["peer_value"] / row["value"] for row in rows])
+    return {"versions": versions, **small, "latent_class": large}
+
+
+def _mnl_cases(process: Any, n: int, cap: int) -> dict[str, Any]:
+    """How often the peer's set has more than `cap` products, and what the others lose against the best."""
+    rng = np.random.default_rng(1)
+    rows = [_pair(process, instance_of(mnl(rng, n, size=cap)), 1.0) for _ in range(MNL_CASES)]
+    kept = [row for row in rows if row["peer_products"] <= cap]
+    loss = np.array([1 - row["peer_value"] / row["value"] for row in kept])
     return {
-        "versions": versions,
-        "mnl_200_cap_10": {
-            "cases": len(rows), "peer_worse_in": int((loss > 1e-9).sum()), "mean_loss": float(loss.mean()),
-            "max_loss": float(loss.max()), "wall_s": float(np.median([r["wall_s"] for r in rows])),
-            "peer_wall_s": float(np.median([r["peer_wall_s"] for r in rows])),
-        },
-        "latent_class": large,
+        "cases": len(rows), "peer_breaks_the_cap_in": len(rows) - len(kept), "peer_worse_in": int((loss > 1e-9).sum()),
+        "mean_loss": float(loss.mean()) if kept else None, "max_loss": float(loss.max()) if kept else None,
+        "wall_s": float(np.median([r["wall_s"] for r in rows])),
+        "peer_wall_s": float(np.median([r["peer_wall_s"] for r in rows])),
     }  # fmt: skip
 
 
@@ -129,7 +133,8 @@ def _pair(process: Any, instance: Instance, seconds: float, size: tuple[int, ...
     theirs = json.loads(process.stdout.readline())
     carried = np.isin(np.arange(instance.n), theirs["set"])
     return {"size": size, "value": ours.value, "gap": ours.gap, "status": ours.status, "wall_s": wall,
-            "peer_value": value(instance, carried), "peer_wall_s": theirs["wall"]}  # fmt: skip
+            "peer_value": value(instance, carried), "peer_products": len(theirs["set"]),
+            "peer_wall_s": theirs["wall"]}  # fmt: skip
 
 
 def _median(work: Callable[[], Any]) -> dict[str, float]:

@@ -17,7 +17,8 @@ def facts(page: Page) -> dict[str, Any]:
     """What the step leaves of a night with a logit that serves and a BLP that was refused."""
     cell = {"value": [-1.5, None], "low": [-1.9, None], "high": [-1.1, None]}
     tables = {
-        "market": "north@2024-03-04", "products": ["~|hoodie", nights.EVIL], "shares": [0.1, 0.2], "own_elasticities": cell,
+        "market": "north@2024-03-04",
+        "products": ["~|hoodie", nights.EVIL], "shares": [0.1, 0.2], "own_elasticities": cell,
         "markups": cell, "consumer_surplus": {"value": 2.5, "low": 2.0, "high": 3.0},
         "willingness_to_pay": {"blue": {"value": 1.0, "low": 0.5, "high": 1.5}},
         "heat_maps": [{"by": "seller", "names": ["anna", "other"], "elasticities": [[-1.5, 0.2], [None, None]]}],
@@ -60,7 +61,8 @@ def test_the_section_says_who_serves_why_another_was_refused_and_what_prices_do(
         "logit serves tonight.", "own elasticity -4.00 on all lines, -2.00 without bulk lines", "n = 8,811 units",
         "All 2 gates of blp", "complements is not among them: it has no opinion without a basket",
         "Elasticities by seller", "whose demand", "-1.50 [-1.90, -1.10]", "Consumer surplus per visitor: 2.50",
-        "1.12", "EUR", "slow products, hoodie, several sellers", "passed: market size: own elasticity -1.40 at 0.5 x the people", "n = 9,645 rows of the panel",
+        "1.12", "EUR", "slow products, hoodie, several sellers",
+        "passed: market size: own elasticity -1.40 at 0.5 x the people", "n = 9,645 rows of the panel",
     ):  # fmt: skip
         assert words in html, words
     assert nights.EVIL not in html
