@@ -132,7 +132,7 @@ def backtest(night: Night, contender: str) -> Json:
     from recsys.contest.backtest import barred_products, judge, summaries
     from recsys.contest.night import folder, small
     from recsys.contest.record import load_fitted, once
-    from recsys.contest.segments import segments_of
+    from recsys.contest.segments import segments_of, sellers_shown
     from recsys.contest.tuned import summary
     from recsys.contract import Dataset
     from recsys.data.split import HeldOut
@@ -157,7 +157,9 @@ def backtest(night: Night, contender: str) -> Json:
         refs = {track: lake.put_value(f"{place}/{track}.safetensors", card).json() for track, card in cards.items()}
         track = settings.contest.track
         parts = segments_of(cards[track], held, train, settings.contest) if track in cards else []
-        return {"cards": refs, "tracks": summaries(cards, settings.contest, night["seed"]), "segments": parts}
+        sellers = sellers_shown(cards[track], train) if track in cards else {}
+        told = {"tracks": summaries(cards, settings.contest, night["seed"]), "segments": parts, "sellers": sellers}
+        return {"cards": refs, **told}
 
     tuned = summary(settings, lake, night, contender)
     return {**small(record), **tuned, **once(lake, f"{place}/record.json", make)}

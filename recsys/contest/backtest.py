@@ -11,6 +11,7 @@ from recsys.config import Contest
 from recsys.contest.measure import TRACKS, Answers, Exam, answer, bought_share, exams
 from recsys.contract import F64, I64, Dataset, Scorer, Texts
 from recsys.data.split import HeldOut
+from recsys.evaluation.lists import exposure
 from recsys.evaluation.metrics import RANK_METRICS
 from recsys.evaluation.scorecard import Scorecard, list_numbers, score, summary
 
@@ -45,6 +46,7 @@ def scorecard(name: str, track: str, held: HeldOut, exam: Exam, answers: Answers
         cluster=_cluster(ids),
         groups={"warm": warm, "cold": ~warm},
         ranks=answers.ranks,
+        exposed=exposure(answers.lists, len(exam.queries.space.products)),
     )
 
 

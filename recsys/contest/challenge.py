@@ -13,6 +13,8 @@ from recsys.config import Contest
 from recsys.contract import F64, I64
 from recsys.evaluation.significance import holm, power
 
+MOST_NIGHTS, ENOUGH = 90, 0.8
+
 
 @dataclass(frozen=True)
 class Pooled:
@@ -115,7 +117,22 @@ def strength(pooled: Pooled, champion: str, tests: Sequence[Test], contest: Cont
         else 0.0
         for lift in lifts
     }
-    return {"n": n, "nights": len(pooled.nights), "champion_mean": base, "standard_error": error, "chance": chance}
+    told = {"n": n, "nights": len(pooled.nights), "champion_mean": base, "standard_error": error, "chance": chance}
+    return told | {"nights_for": {f"{lift:.0%}": _nights_for(lift, base, told, contest, alpha) for lift in lifts}}
+
+
+def _nights_for(lift: float, base: float, told: Mapping[str, Any], contest: Contest, alpha: float) -> int | None:
+    """Nights of evidence with which a contender so much better is promoted four times in five: what N should be.
+
+    None where `MOST_NIGHTS` are too few. Customers of further nights are taken to be as many and as different.
+    """
+    effect, spread = max(lift - contest.minimum_effect, 0) * base, told["standard_error"] * np.sqrt(told["n"])
+    if effect <= 0 or not np.isfinite(spread):
+        return None
+    for nights in range(1, MOST_NIGHTS + 1):
+        if power(spread, max(round(told["n"] * nights / told["nights"]), 1), effect, alpha) >= ENOUGH:
+            return nights
+    return None
 
 
 def not_shown(champion: str, tests: Sequence[Test], pooled: Pooled, contest: Contest) -> str:

@@ -13,6 +13,8 @@ from recsys.contract import F64
 
 COVERAGE_SHARE = 0.9  # of the champion's catalogue coverage
 COLD_TOLERANCE = 0.02
+UNREADY_TOLERANCE = 0.05  # more missing or short lists than the champion's
+SELLER_TOLERANCE = 0.1  # of the sellers, more below their floor than the champion leaves there
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,8 @@ class Candidate:
     values: F64 | None = None  # [n] the primary metric per query
     cold: F64 | None = None  # [n] bool as float: which queries are of cold customers
     coverage: float | None = None
+    unready: float = 0.0  # share of lists that are missing or not full
+    sellers: Mapping[str, Any] = field(default_factory=dict)  # sellers, below_floor: who gets too little attention
     report: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -39,7 +43,9 @@ def gates_of(candidate: Candidate, champion: Candidate | None) -> dict[str, Any]
         failed.append("no finite scores on the held-out days")
     if not failed and champion is not None and champion.status == "ok" and champion.name != candidate.name:
         failed += _worse_coverage(candidate, champion) + _worse_for_cold(candidate, champion)
-    return {"failed": failed, "coverage": candidate.coverage}
+        failed += _worse_lists(candidate, champion) + _worse_for_sellers(candidate, champion)
+    told = {"coverage": candidate.coverage, "unready": candidate.unready, "sellers": dict(candidate.sellers)}
+    return {"failed": failed, **told}
 
 
 def _worse_coverage(candidate: Candidate, champion: Candidate) -> list[str]:
@@ -66,3 +72,19 @@ def _worse_for_cold(candidate: Candidate, champion: Candidate) -> list[str]:
     if test.high >= -COLD_TOLERANCE * base:
         return []
     return [f"serves new customers worse ({test.difference:+.4f}, at most {test.high:+.4f})"]
+
+
+def _worse_lists(candidate: Candidate, champion: Candidate) -> list[str]:
+    if candidate.unready <= champion.unready + UNREADY_TOLERANCE:
+        return []
+    return [f"leaves {candidate.unready:.1%} of the lists short or missing, the champion {champion.unready:.1%}"]
+
+
+def _worse_for_sellers(candidate: Candidate, champion: Candidate) -> list[str]:
+    """Only where both were shown on sellers: a shop of one has none."""
+    if not {"below_floor"} <= candidate.sellers.keys() & champion.sellers.keys():
+        return []
+    ours, theirs, n = candidate.sellers["below_floor"], champion.sellers["below_floor"], candidate.sellers["sellers"]
+    if ours <= theirs + SELLER_TOLERANCE * n:
+        return []
+    return [f"leaves {ours} of {n} sellers less than a tenth of their catalogue's attention, the champion {theirs}"]

@@ -63,6 +63,8 @@ def candidate(lake: Lake, record: Json, settings: Settings) -> Candidate:
         values=card.values[settings.contest.primary],
         cold=card.groups["cold"].astype(float),
         coverage=card.whole[f"coverage_at_{max(settings.contest.at)}"],
+        unready=card.whole.get("missing_lists", 0.0) + card.whole.get("short_lists", 0.0),
+        sellers=record.get("sellers", {}),
         report=record.get("report", {}),
     )
 

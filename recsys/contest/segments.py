@@ -12,11 +12,13 @@ from recsys.config import Contest
 from recsys.contest.measure import bought_share, exams
 from recsys.contract import DAY, I32, Dataset, Events, Flags, Index
 from recsys.data.split import HeldOut
+from recsys.evaluation.lists import exposure_by, gini, top5_share
 from recsys.evaluation.scorecard import Scorecard
 from recsys.evaluation.segments import of_products, of_queries
 
 MOST = 20  # markets, and sellers: those with most held-out customers or lines
 HEAD = 0.2  # of the products, those most customers had bought
+FLOOR = 0.1  # of a seller's share of the catalogue: less exposure than that is too little
 
 
 def segments_of(card: Scorecard, held: HeldOut, data: Dataset, contest: Contest) -> list[dict[str, Any]]:
@@ -31,6 +33,18 @@ def segments_of(card: Scorecard, held: HeldOut, data: Dataset, contest: Contest)
     rows += of_products("seller", contest.primary, ranked, _named(seller, data.space.sellers), *at)
     rows += of_products("product", contest.primary, ranked, _popularity(product, held, len(data.space.products)), *at)
     return [asdict(row) for row in rows]
+
+
+def sellers_shown(card: Scorecard, data: Dataset) -> dict[str, Any]:
+    """How the lists treat sellers: how many get less than FLOOR of their catalogue share of attention, and who most."""
+    n, offered = len(data.space.sellers), data.catalogue.available
+    stock = np.bincount(data.catalogue.seller[offered & (data.catalogue.seller >= 0)], minlength=n).astype(np.float64)
+    got = exposure_by(card.exposed, data.catalogue.seller, n)
+    if n < 2 or got.sum() <= 0 or stock.sum() <= 0:
+        return {"sellers": int((stock > 0).sum())}
+    below = (got / got.sum() < FLOOR * stock / stock.sum()) & (stock > 0)
+    told = {"sellers": int((stock > 0).sum()), "below_floor": int(below.sum())}
+    return told | {"top5_share": top5_share(got), "gini": gini(got)}
 
 
 def customers(customer: I32, history: Events) -> Mapping[str, Flags]:

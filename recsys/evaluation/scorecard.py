@@ -27,6 +27,7 @@ class Scorecard:
     cluster: I64  # [n] queries of one customer share a number
     groups: dict[str, Flags] = field(default_factory=dict)  # segments of queries: warm, cold, ...
     ranks: I32 = field(default_factory=lambda: np.zeros(0, dtype=np.int32))  # [nnz of truth] 1-based, 0 = miss
+    exposed: F64 = field(default_factory=lambda: np.zeros(0))  # [m] attention each product got in the lists
 
 
 def score(

@@ -217,3 +217,32 @@ def test_a_rung_with_data_vetoes_and_one_without_says_nothing() -> None:
     assert (nobody.action, nobody.champion) == ("keep", "a")
     assert any("A/B test shows it worse" in reason for reason in nobody.reasons)
     assert decide(field, evidence, Standing("a", 30, vetoes={"z": "nobody"}), CONTEST).champion == "b"
+
+
+def test_short_lists_and_starved_sellers_bar_a_contender() -> None:
+    a = np.random.default_rng(7).random(2000)
+    champion = candidate("a", a, unready=0.02, sellers={"sellers": 40, "below_floor": 3})
+    for more, words in (
+        ({"unready": 0.08}, "short or missing"),
+        ({"sellers": {"sellers": 40, "below_floor": 8}}, "8 of 40 sellers"),
+    ):
+        told = decide([champion, candidate("b", a, **more)], pooled(a=a, b=a + 0.2), Standing("a", 30), CONTEST)
+        assert told.champion == "a"
+        assert words in told.gates["b"]["failed"][0]
+    fair = candidate("b", a, unready=0.06, sellers={"sellers": 40, "below_floor": 7})
+    assert decide([champion, fair], pooled(a=a, b=a + 0.2), Standing("a", 30), CONTEST).champion == "b"
+    alone = candidate("b", a, sellers={"sellers": 1})
+    assert decide([champion, alone], pooled(a=a, b=a + 0.2), Standing("a", 30), CONTEST).champion == "b"
+
+
+def test_the_power_says_how_many_nights_are_needed() -> None:
+    rng, nights = np.random.default_rng(8), 4
+    a = (rng.random(4000) < 0.12).astype(float)
+    b = np.where(rng.random(4000) < 0.9, a, (rng.random(4000) < 0.12).astype(float))
+    both = Pooled({"a": a, "b": b}, {}, np.arange(4000), tuple("wxyz"))
+    told = decide([candidate("a", a), candidate("b", b)], both, Standing("a", 30), CONTEST).power
+    needed = told["nights_for"]
+    assert needed["20%"] <= needed["10%"] <= (needed["5%"] or 99)
+    spread = told["standard_error"] * np.sqrt(4000)
+    enough = ((1.959964 + 0.8416) * spread / (0.09 * told["champion_mean"])) ** 2  # customers, by the textbook
+    assert needed["10%"] == pytest.approx(enough / (4000 / nights), abs=1.01)

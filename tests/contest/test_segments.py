@@ -8,7 +8,7 @@ import numpy as np
 
 from recsys.config import Contest
 from recsys.contest.backtest import judge
-from recsys.contest.segments import customers, segments_of
+from recsys.contest.segments import customers, segments_of, sellers_shown
 from recsys.contract import Index, Truth
 from recsys.data.split import HeldOut
 from recsys.scorers.linear import LinearScorer
@@ -52,3 +52,7 @@ def test_a_contender_that_knows_one_half_shows_it_by_segment() -> None:
     assert rows["customer", "cold"] == (0, None)
     assert rows["product", "head"] == (1, 1.0)  # product 0, which most had bought
     assert rows["product", "tail"] == (3, 1 / 3)
+    assert sellers_shown(card, data) == {"sellers": 2, "below_floor": 1, "top5_share": 1.0, "gini": 0.5}
+    alone = dataclasses.replace(data, space=dataclasses.replace(data.space, sellers=Index.of(["anna"])))
+    alone = dataclasses.replace(alone, catalogue=dataclasses.replace(data.catalogue, seller=np.zeros(4, np.int32)))
+    assert sellers_shown(card, alone) == {"sellers": 1}
