@@ -33,6 +33,12 @@ def test_reasons_numbers_and_power_are_told(page: Page) -> None:
     assert "truly better by 5% with a chance of 42%, 10% with a chance of 90%." in tree.words()
 
 
+def test_what_one_more_item_is_worth_stands_beside_the_decision(page: Page) -> None:
+    goal = {"experiments": {"money": {"goal": {"uptake": 0.1, "sales": 70_216.4}}}}
+    told = tiles(read(str(decision.build(dataclasses.replace(page, facts=goal)))))
+    assert told["If 10 % of single-item orders took one more"] == "70,216 EUR of sales"
+
+
 def test_notes_of_the_night_are_told(page: Page) -> None:
     noted = dataclasses.replace(
         page, night=nights.night(note="the data end 3 days before the day asked for"),

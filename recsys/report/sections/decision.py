@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from recsys.report.page import Json, Page
-from recsys.report.tables import count, interval, join, metric_name, paragraph, tiles
+from recsys.report.tables import count, interval, join, metric_name, money, paragraph, share, tiles
 
 TITLE = "The decision"
 ACTIONS = {"first": "the first", "promote": "promoted tonight", "keep": "kept", "none": "no change"}
@@ -28,6 +28,10 @@ def _tiles(page: Page) -> str:
         ("Products", count(sizes["products"])),
         ("Orders", count(sizes["orders"])),
     ]
+    goal = page.facts.get("experiments", {}).get("money", {}).get("goal")
+    if goal:
+        worth = f"{money(goal['sales'], page.settings.shop.currency)} of sales"
+        items.append((f"If {share(goal['uptake'], 0)} of single-item orders took one more", worth))
     found = _measured(page)
     return tiles([*items[:2], (_metric(page), found), *items[2:]] if found else items)
 
