@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from datetime import timedelta
 from typing import Any
 
@@ -29,8 +30,13 @@ def night_late(context: Any = None, hours: float = 0.0) -> None:
     tell(f"the night {told or 'of this DAG'} has not ended {hours:g} hours after it was due.", "")
 
 
-def deadline(settings: Settings) -> DeadlineAlert:
-    """Airflow's alert on a late night, counted from when the run was queued."""
+def deadline(settings: Settings) -> DeadlineAlert | None:
+    """Airflow's alert on a late night, counted from when the run was queued.
+
+    None under `airflow dags test`: Airflow 3.3 cannot end such a run where there is a deadline.
+    """
+    if sys.argv[1:3] == ["dags", "test"]:
+        return None
     hours = settings.night.late_hours
     late = SyncCallback("night_alerts.night_late", kwargs={"hours": hours})
     return DeadlineAlert(DeadlineReference.DAGRUN_QUEUED_AT, timedelta(hours=hours), late)

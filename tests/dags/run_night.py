@@ -13,6 +13,8 @@ import fake_steps  # noqa: E402
 import nightly_retraining  # noqa: E402
 
 sys.modules["recsys.steps"] = fake_steps
-run = nightly_retraining.nightly_retraining().test(run_conf=json.loads(sys.argv[1]))
+dag = nightly_retraining.nightly_retraining()
+dag.deadline = None  # as under `airflow dags test`: see night_alerts.deadline
+run = dag.test(run_conf=json.loads(sys.argv[1]))
 tasks = [[t.task_id, t.map_index, t.rendered_map_index, str(t.state), t.try_number] for t in run.get_task_instances()]
 print("\nEND " + json.dumps({"state": str(run.state), "tasks": tasks}))
