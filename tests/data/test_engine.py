@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from benchmarks import features
 from recsys.config import load
 from recsys.data import engine, prepare
 from recsys.data.dataset import last_known, sales_until
@@ -134,6 +135,14 @@ def test_where_spark_fails_its_first_line_is_told_and_nothing_else(monkeypatch: 
     monkeypatch.setattr(engine.nw, "from_native", lambda frame: frame)
     with pytest.raises(ServiceError, match=r"RuntimeError: Job aborted\. Its own"):
         gather(Broken())
+
+
+@pytest.mark.slow
+def test_what_the_benchmark_compares_is_the_same_work(tmp_path: Path) -> None:
+    features.generate(4000, str(tmp_path))
+    ours, *peers = (features.run_case(name, str(tmp_path))["checks"] for name in features.CASES)
+    assert ours[0] > 3900
+    assert all(peer == ours for peer in peers)
 
 
 def test_a_folder_of_files_is_named_to_an_engine_as_it_lies(shop: tuple[Any, Lake]) -> None:
