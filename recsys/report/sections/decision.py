@@ -24,8 +24,7 @@ def _tiles(page: Page) -> str:
     items: list[tuple[str, object]] = [
         (f"Champion, {ACTIONS.get(decision['action'], decision['action'])}", champion),
         ("Served as", served),
-        ("Customers", count(sizes["customers"])),
-        ("Products", count(sizes["products"])),
+        ("Customers / products", f"{count(sizes['customers'])} / {count(sizes['products'])}"),
         ("Orders", count(sizes["orders"])),
     ]
     goal = page.facts.get("experiments", {}).get("money", {}).get("goal")
