@@ -243,8 +243,9 @@ def _frontier(evidence: Evidence) -> Found:
     held = evidence.lake.read_value(HeldOut, ref_from(night["held"]))
     scorer = load_fitted(evidence.lake, by_name[name])
     rate = evidence.settings.shop.take_rate
-    rows, power = frontier.frontier_table(scorer, data, held, contest.track, contest.at[0], rate)
-    return Found({"contender": name, "power": power, "k": contest.at[0]}, {"frontier": rows})
+    rows, power, off = frontier.frontier_table(scorer, data, held, contest.track, contest.at[0], rate)
+    facts = {"contender": name, "power": power, "k": contest.at[0], "calibration_error": off}
+    return Found(facts, {"frontier": rows}, {"frontier.calibration_error": off})
 
 
 def _segments(evidence: Evidence) -> Found:

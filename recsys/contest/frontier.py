@@ -15,6 +15,7 @@ from recsys.contest.measure import exams
 from recsys.contract import F64, I32, Dataset, Scorer
 from recsys.data.split import HeldOut
 from recsys.errors import EmptyError
+from recsys.evaluation.metrics import calibration_error
 from recsys.ranking.align import score_blocks
 from recsys.ranking.rerank import Candidates, choose_power, frontier
 from recsys.ranking.topk import top_k
@@ -26,8 +27,11 @@ COLUMNS = ("power", "relevance", "revenue", "revenue_share", "price_shift")
 
 def frontier_table(
     scorer: Scorer, data: Dataset, held: HeldOut, track: str, k: int, take_rate: float
-) -> tuple[list[dict[str, Any]], float]:
-    """Rows of COLUMNS and the power chosen; raises EmptyError with fewer customers than two halves of LEAST."""
+) -> tuple[list[dict[str, Any]], float, float]:
+    """Rows of COLUMNS, the power chosen, and how far the chances are off on the half they were not learnt on (ECE).
+
+    Raises EmptyError with fewer customers than two halves of LEAST.
+    """
     lists, bought = _places(scorer, data, held, track)
     if len(lists) < 2 * LEAST:
         raise EmptyError("The revenue frontier", got=f"{len(lists)} held-out customers", wanted=f"{2 * LEAST} or more")
@@ -37,7 +41,8 @@ def frontier_table(
     shown = lists[judged]
     candidates = Candidates(shown, np.where(shown >= 0, chance[None, :], 0.0))
     points = frontier(candidates, price * take_rate, k, price)
-    return [{name: float(asdict(p)[name]) for name in COLUMNS} for p in points], choose_power(points)
+    off = calibration_error(candidates.chance[shown >= 0], bought[judged][shown >= 0].astype(np.float64))
+    return [{name: float(asdict(p)[name]) for name in COLUMNS} for p in points], choose_power(points), off
 
 
 def _places(scorer: Scorer, data: Dataset, held: HeldOut, track: str) -> tuple[I32, Any]:

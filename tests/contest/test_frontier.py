@@ -29,13 +29,14 @@ def held(n: int, m: int, seed: int = 0) -> tuple[HeldOut, LinearScorer, object]:
 
 def test_relevance_falls_and_revenue_rises_with_the_power() -> None:
     asked, scorer, data = held(4000, 30)
-    rows, power = frontier.frontier_table(scorer, data, asked, "repeats", 5, 0.5)  # type: ignore[arg-type]
+    rows, power, off = frontier.frontier_table(scorer, data, asked, "repeats", 5, 0.5)  # type: ignore[arg-type]
     assert [row["power"] for row in rows] == [0.0, 0.1, 0.25, 0.5, 0.75, 1.0]
     assert rows[0]["relevance"] == rows[0]["revenue_share"] == 1.0
     relevance, revenue = ([row[name] for row in rows] for name in ("relevance", "revenue_share"))
     assert relevance == sorted(relevance, reverse=True)
     assert revenue == sorted(revenue)
     assert power in [row["power"] for row in rows]
+    assert 0 < off < 0.02
 
 
 def test_the_chance_of_a_place_is_how_often_it_was_bought() -> None:
