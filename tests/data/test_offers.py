@@ -254,3 +254,21 @@ def test_what_is_slow_even_pooled_joins_the_category_of_all_sellers() -> None:
     assert cell(found, "north@2025-01-06", "~|cup", "units") == 4.0
     row = o.alternative == o.alternatives.row("~|cup")
     assert set(found.space.sellers.ids[o.firm[row]]) == {"s3"}  # who sells most of it
+
+
+def test_the_catalogues_categories_nest_products_whose_lines_have_none() -> None:
+    from dataclasses import replace
+
+    from recsys.data.offers import attach_offers
+    from tests.contest import market_world
+
+    data = market_world.data()
+    names = np.array(["cup", "hat", "", "cup", "hat", "cup", "cup"], dtype=object)
+    data = replace(data, offers=None, catalogue=replace(data.catalogue, category=names))
+    offers = attach_offers(data, market_world.lines(), market_world.LAST, Markets(least_orders=0.0))[0].offers
+    assert offers is not None
+    nest = {int(a): int(n) for a, n in zip(offers.alternative, offers.nests, strict=True)}
+    assert nest[0] == nest[3] == nest[5] == nest[6] != nest[1] == nest[4]
+    assert nest[2] not in (nest[0], nest[1])
+    assert {"category:cup", "category:hat"} <= set(offers.attribute_names)
+    assert {"cost", "quadratic_own_cost", "quadratic_rival_cost", "log_nest_count"} <= set(offers.instrument_names)
