@@ -115,9 +115,9 @@ def _frontier(page: Page, facts: Any) -> str:
     ]  # fmt: skip
     lead = (
         f"Lists of {found['contender']}, first {found['k']} places. Within 3 % of relevance and 5 percentiles of price "
-        f"b = {found['power']:g} earns most; lists are published at b = 0. The chance of a place, learnt on half of the "
-        f"held-out customers, is off by {number(found['calibration_error'], 4)} on the other half (expected calibration "
-        "error)."
+        f"b = {found['power']:g} earns most; lists are published at b = 0. The chance of a place, learnt on half of "
+        f"the held-out customers, is off by {number(found['calibration_error'], 4)} on the other half (expected "
+        "calibration error)."
     )
     return join(
         heading("Revenue against relevance"),
