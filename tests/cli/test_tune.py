@@ -76,6 +76,7 @@ def test_a_shop_is_searched_before_its_backtest_and_a_night_uses_what_it_found(
     with pytest.raises(RecsysError, match="no orders"):
         tune("--config", params["config"], "--trials", "2")
     asked = {**params, "contenders": ["popularity", "popularity_28d", "item_neighbours"], "tune": True}
+    assert steps.start_night(params)["tune"] is False  # off until asked for
     night = steps.prepare(steps.ingest({**steps.start_night(asked), "fit_seconds": 30.0}))
     plain = steps.prepare(steps.ingest(steps.start_night({**asked, "tune": False})))
     assert night["key"] != plain["key"]
