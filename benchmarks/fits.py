@@ -77,7 +77,8 @@ def ease(data: Dataset, repeats: int) -> dict[str, Any]:
         found = measure(cases, repeats)
         theirs = np.load(Path(folder) / "weights.npy")
     scorer: Any = catalog.build("ease", settings).fit(data, Run()).scorer
-    apart = float(np.abs(scorer.dense - theirs).max())
+    sold = np.unique(data.events.product)  # RecTools knows no others
+    apart = float(np.abs(scorer.dense[np.ix_(sold, sold)] - theirs).max())
     told = report("T3 EASE, 1 thread", found, [Goal("of RecTools", "recsys", ("RecTools",), 0.9)])
     print(f"{'met    ' if apart <= 1e-6 else 'NOT met'} weights equal: {apart:.1e} at most; goal 1e-6")
     return told | {"weights_apart": apart}

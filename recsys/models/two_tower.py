@@ -32,7 +32,7 @@ class TwoTower:
     negatives: Negatives | None = None  # of a purchase; None: all products. Few serve the middle of a list
     dropout: Annotated[float, Range(0, 0.95)] = 0.0
     epochs: Annotated[int, Range(1, 10_000)] | None = None  # None: stopped early, see `loop.fit`
-    side_features: bool = True  # False: identities and history alone
+    side_features: bool = True  # False: identities, history, segment and month alone
 
     def fit(self, data: Dataset, run: Run) -> Fitted:
         """Raises FitError on NaN in features or in training, the deadline, or fewer than two products sold."""
@@ -48,7 +48,7 @@ class TwoTower:
             dimension=dimension,
             history=self.query != "customer",
             customers=self.query != "history",
-            context=False,
+            context=True,
             side_features=self.side_features,
             learning_rates=self.learning_rates,
             query_layers=self.query_layers,
