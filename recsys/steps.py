@@ -14,12 +14,11 @@ from typing import Any
 
 import recsys
 from recsys.config import Settings, config_path, load
-from recsys.data.lake import Lake, ref_from
+from recsys.data.lake import Lake
 
 Json = dict[str, Any]
 Night = dict[str, Any]
 EPOCH = date(1970, 1, 1).toordinal()
-LIMITS = ("seed", "fit_seconds", "fit_memory_mb")
 
 
 def start_night(params: Mapping[str, Any]) -> Night:
@@ -62,6 +61,7 @@ def ingest(night: Night) -> Night:
 
 def prepare(night: Night) -> Night:
     """Build the Dataset as of the night's day, the backtest's past and its held-out days."""
+    from recsys.contest.fits import limits_of
     from recsys.contest.night import folder
     from recsys.contest.record import key_of
     from recsys.data import prepare as data
@@ -74,7 +74,7 @@ def prepare(night: Night) -> Night:
         data.inputs_of(lake, day),
         settings.model_dump(exclude={"folder", "runtime", "tracking"}),
         night["contenders"],
-        [night[limit] for limit in LIMITS],
+        list(limits_of(night).values()),
         recsys.__version__,
         as_of,  # a day without orders is a night too
         *(["tuned"] if night.get("tune") else []),
@@ -90,79 +90,23 @@ def prepare(night: Night) -> Night:
 
 def judge(night: Night) -> Json:
     """Yesterday's stored scorers on the orders that came after them: daily evidence, stored once per day."""
-    from recsys.contest import daily
-    from recsys.contest.backtest import barred_products
-    from recsys.contest.night import night_before
-    from recsys.contest.record import load_fitted
-    from recsys.contract import Dataset
-    from recsys.data.ingest import lake_orders
-    from recsys.data.split import hold_out
+    from recsys.contest.daily import judge_yesterday
 
-    settings, lake = _open(night)
-    before = night_before(lake, night["day"])
-    if before is None:
-        return {"status": "none", "reason": "No earlier night has stored scorers; the backtest decides."}
-    first, last = int(before["day"]) + 1, int(night["day"])
-    if not daily.known(lake, first, last):
-        data = lake.read_value(Dataset, ref_from(before["dataset"]))
-        held = hold_out(lake_orders(lake, last, settings.night.engine), data, last, first, settings)
-        fits = {n: r for n, r in before["fits"].items() if r["status"] == "ok"}
-        if not len(held.queries) or not fits:
-            return {
-                "status": "none",
-                "reason": f"Nobody with an id bought between {before['as_of']} and {night['as_of']}.",
-            }
-        scorers = {name: load_fitted(lake, record) for name, record in fits.items()}
-        fallback = _fallback(data)
-        barred = barred_products(data)
-        daily.store(
-            lake, daily.observe(scorers, held, settings.contest, night["as_of"], barred=barred, fallback=fallback)
-        )
-    windows = daily.recent(lake, last, settings.contest.evidence_nights)
-    return {
-        "status": "ok",
-        "nights": [w.night for w in windows],
-        "customers": sum(len(w.ids) for w in windows),
-        "best": daily.best(windows[0]),
-    }
+    return judge_yesterday(*_open(night), night)
 
 
 def backtest(night: Night, contender: str) -> Json:
     """Fit one contender on the past and judge it on the held-out days; a failure is a record, not an exception."""
-    from recsys.contest.backtest import barred_products, judge, summaries
-    from recsys.contest.night import folder, small
-    from recsys.contest.record import load_fitted, once
-    from recsys.contest.segments import segments_of, sellers_shown
+    from recsys.contest.held_out import judge_fitted
+    from recsys.contest.night import small
     from recsys.contest.tuned import summary
-    from recsys.contract import Dataset
-    from recsys.data.split import HeldOut
 
     settings, lake = _open(night)
     record = _fit(night, contender, night["train"], {})
     if record["status"] != "ok":
         return small(record)
-    place = f"{folder(night)}/backtest/{contender}"
-
-    def make() -> Json:
-        train = lake.read_value(Dataset, ref_from(night["train"]))
-        held = lake.read_value(HeldOut, ref_from(night["held"]))
-        cards = judge(
-            contender,
-            load_fitted(lake, record),
-            held,
-            settings.contest,
-            barred=barred_products(train),
-            fallback=_fallback(train),
-        )
-        refs = {track: lake.put_value(f"{place}/{track}.safetensors", card).json() for track, card in cards.items()}
-        track = settings.contest.track
-        parts = segments_of(cards[track], held, train, settings.contest) if track in cards else []
-        sellers = sellers_shown(cards[track], train) if track in cards else {}
-        told = {"tracks": summaries(cards, settings.contest, night["seed"]), "segments": parts, "sellers": sellers}
-        return {"cards": refs, **told}
-
     tuned = summary(settings, lake, night, contender)
-    return {**small(record), **tuned, **once(lake, f"{place}/record.json", make)}
+    return {**small(record), **tuned, **judge_fitted(settings, lake, night, record)}
 
 
 def experiments(night: Night, backtests: Sequence[Json] = ()) -> Json:
@@ -183,7 +127,6 @@ def decide(night: Night, backtests: Sequence[Json], evidence: Json, trial: Json 
     from recsys.contest import daily
     from recsys.contest import decide as rule
     from recsys.contest import night as books
-    from recsys.contest.record import once
     from recsys.data.runs import remember
 
     settings, lake = _open(night)
@@ -210,7 +153,7 @@ def decide(night: Night, backtests: Sequence[Json], evidence: Json, trial: Json 
         facts |= {"rungs": (trial or {}).get("rungs", {})}
         return {**books.plain(decision.json()), **facts}
 
-    decided: Json = once(lake, path, make)
+    decided: Json = lake.once(path, make)
     remember(lake, night, path)
     return decided
 
@@ -362,45 +305,6 @@ def push(generation: str | None = None) -> Json:
     return {"generation": name, "rows": push_lists(lake, name, told.push_url, told.push_table)}
 
 
-def run_night(params: Mapping[str, Any], tell: Any = None) -> Json:
-    """The same night without Airflow: every step in order, contenders one after another."""
-    say = tell or (lambda step, text: None)
-    night = start_night(params)
-    say("ingest", "")
-    night = ingest(night)
-    night = prepare(night)
-    say("prepare", f"as of {night['as_of']}{'; ' + night['note'] if night['note'] else ''}")
-    evidence = judge(night)
-    say("judge", evidence.get("reason", f"{len(evidence.get('nights', []))} nights of evidence"))
-    backtests = [_told("backtest", backtest(night, name), say) for name in night["contenders"]]
-    trial = experiments(night, backtests)
-    say("experiments", trial.get("reason", trial["status"]))
-    decision = decide(night, backtests, evidence, trial)
-    say("decide", " ".join(decision["reasons"]))
-    fits = [_told("fit", fit(night, name), say) for name in eligible(backtests, decision)]
-    blend(night, backtests, fits)
-    markets = demand(night, backtests, fits)
-    say("demand", markets.get("reason", markets["status"]))
-    assortment = assort(night, decision, fits)
-    say("assort", assortment.get("reason", assortment["status"]))
-    published = publish(night, decision, fits, assortment, trial)
-    say("publish", published["why"] if not published["generation"] else published["generation"])
-    facts = {"demand": markets, "assortment": assortment, "experiments": trial}
-    registration = register(night, backtests, decision, published, facts)
-    say("register", registration.get("note", "mirrored in MLflow"))
-    page = report(night, backtests, decision, published, {**facts, "registration": registration})
-    tidy(night, published)
-    return {
-        "night": night,
-        "decision": decision,
-        "publication": published,
-        "backtests": backtests,
-        "fits": fits,
-        "registration": registration,
-        "report": page,
-    }
-
-
 def code_version() -> str:
     """The commit this code runs from, or the package's version."""
     here = Path(__file__).parent
@@ -413,43 +317,12 @@ def code_version() -> str:
     return said.stdout.strip() or recsys.__version__
 
 
-def _told(step: str, record: Json, say: Any) -> Json:
-    text = record["status"] if record["status"] == "ok" else f"{record['status']}: {record['reason']}"
-    say(step, f"{record['name']} {text} ({record.get('fit_seconds', 0):.1f} s)")
-    return record
-
-
 def _open(night: Night) -> tuple[Settings, Lake]:
     return load(night["config"]), Lake(night["lake"])
 
 
-def _limits(night: Night) -> Json:
-    return {name: night[name] for name in LIMITS}
-
-
 def _fit(night: Night, name: str, dataset: Json, last: Mapping[str, Json]) -> Json:
-    """The record of one fit; a blend's parts are fitted before it, each once whoever asks first."""
-    from recsys.contest.blending import is_blend, lend, parts_of
-    from recsys.contest.record import fit_record
-    from recsys.contest.tuned import entry
+    """The record of one fit, made once whoever asks first; `last` are yesterday's, to start warm from."""
+    from recsys.contest.fits import fit_contender
 
-    settings, lake = _open(night)
-
-    def start_of(part: str) -> Json | None:
-        return last[part].get("state") if last.get(part, {}).get("status") == "ok" else None
-
-    def fit_part(part: str, data: Json, warm: bool) -> Json:
-        start = start_of(part) if warm else None
-        return fit_record(lake, part, entry(settings, lake, night, part), data, _limits(night), start=start)
-
-    if not is_blend(settings, name):
-        return fit_part(name, dataset, True)
-    lent = lend(lake, parts_of(settings, name, night["contenders"]), dataset, fit_part)
-    return fit_record(lake, name, entry(settings, lake, night, name), dataset, _limits(night), parts=lent)
-
-
-def _fallback(data: Any) -> Any:
-    """What answers where a contender has no opinion: what sells lately in the segment."""
-    from recsys.contest.generation import popular_lately
-
-    return popular_lately(data)
+    return fit_contender(*_open(night), night, name, dataset, last)

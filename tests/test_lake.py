@@ -5,13 +5,14 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
 
 from recsys.contract import F32
-from recsys.data.lake import Lake, Ref
+from recsys.data.lake import Lake, Ref, ref_from
 from recsys.errors import StoreError
 
 
@@ -126,3 +127,20 @@ def test_an_unwritable_place_says_where(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match="cannot be written"):
         Lake(str(tmp_path)).put_new("file/inside", b"x")
+
+
+def test_what_is_made_once_is_made_again_where_its_files_were_tidied_away(root: str) -> None:
+    lake, made = Lake(root), []
+
+    def make() -> dict[str, Any]:
+        made.append(1)
+        return {"parts": [lake.put_new("fits/a", b"arrays").json()], "try": len(made)}
+
+    first = lake.once("record.json", make)
+    assert lake.once("record.json", make) == first
+    lake.remove("fits/a")
+    assert lake.known("record.json") is None
+    again = lake.once("record.json", make)
+    assert (again["try"], len(made)) == (2, 2)
+    assert lake.known("record.json") == again
+    assert lake.read(ref_from(again["parts"][0])) == b"arrays"

@@ -30,6 +30,7 @@ LEVEL = {
     "tracking": 8,
     "serving_model": 5,
     "steps": 9,
+    "night": 10,
     "replay": 10,
     "stack": 10,
     "cli": 11,

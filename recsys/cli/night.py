@@ -30,7 +30,7 @@ def run(
     """
     from recsys.cli.output import result_file
     from recsys.config import config_path
-    from recsys.steps import run_night
+    from recsys.night import run_night
 
     file = result_file(out)
     began = time.monotonic()

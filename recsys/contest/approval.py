@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from recsys.contest.record import once
 from recsys.data.lake import Lake
 
 Json = dict[str, Any]
@@ -33,5 +32,5 @@ def settle(lake: Lake, decision: Mapping[str, Any], answer: Mapping[str, Any]) -
         reasons = [f"{said} `recsys champion promote {name}` can still be said.", would]
     path = str(decision["path"]).removesuffix(".json") + (f"-{PROMOTE}.json" if promoted else f"-{KEEP}.json")
     told = {**decision, **final, "reasons": reasons, "proposal": None, "path": path}
-    settled: Json = once(lake, path, lambda: told)
+    settled: Json = lake.once(path, lambda: told)
     return settled

@@ -55,8 +55,8 @@ def nightly(
         return {"status": "none", "reason": "Nobody is champion, so nobody can say what sells together."}
     record, _ = champion_record(lake, champion, {r["name"]: r for r in fits}, night)
     place = f"{folder(night)}/assortment-{key_of(record['scorer'], settings.publishing.assortment)}"
-    if lake.exists(f"{place}/{SUMMARY}"):
-        known: Json = lake.read_json(f"{place}/{SUMMARY}")
+    known: Json | None = lake.known(f"{place}/{SUMMARY}")
+    if known is not None:
         return known
     data = lake.read_value(Dataset, ref_from(night["dataset"]))
     scorer, fallback = load_fitted(lake, record), popular_lately(data)
@@ -157,8 +157,7 @@ def _store(lake: Lake, place: str, found: list[Json], told: Json) -> Json:
         "tables": refs,
         "metrics": _metrics(planned),
     }
-    lake.put_json(f"{place}/{SUMMARY}", plain(summary))
-    stored: Json = lake.read_json(f"{place}/{SUMMARY}")
+    stored: Json = lake.once(f"{place}/{SUMMARY}", lambda: plain(summary))
     return stored
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from recsys.config import Settings
-from recsys.contest.record import Record, once
+from recsys.contest.record import Record
 from recsys.contract import Dataset, Part
 from recsys.data.lake import Lake, ref_from
 from recsys.data.split import validation_split
@@ -51,7 +51,7 @@ def lend(lake: Lake, names: Sequence[str], dataset: Record, fit_part: FitPart) -
         past = validation_split(lake.read_value(Dataset, ref_from(dataset))).train
         return lake.put_value(f"{folder}/past.safetensors", past).json()
 
-    past: Record = once(lake, f"{folder}/past.json", make)
+    past: Record = lake.once(f"{folder}/past.json", make)
     lent: dict[str, Record] = {}
     for name in names:
         fresh, earlier = fit_part(name, dataset, True), fit_part(name, past, False)

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from recsys.config import Contest
-from recsys.contest.backtest import judge
+from recsys.config import Contest, Settings
+from recsys.contest.backtest import barred_products, judge
 from recsys.contest.challenge import Pooled
-from recsys.contract import F64, Flags, Scorer, Texts
-from recsys.data.lake import Lake
-from recsys.data.split import HeldOut
+from recsys.contest.generation import popular_lately
+from recsys.contest.night import night_before
+from recsys.contest.record import load_fitted
+from recsys.contract import F64, Dataset, Flags, Scorer, Texts
+from recsys.data.ingest import lake_orders
+from recsys.data.lake import Lake, ref_from
+from recsys.data.split import HeldOut, hold_out
 
 FOLDER = "evidence"
 
@@ -28,6 +33,30 @@ class Evidence:
     first_day: int
     last_day: int
     night: str  # as-of day of the night whose orders these are
+
+
+def judge_yesterday(settings: Settings, lake: Lake, night: Mapping[str, Any]) -> dict[str, Any]:
+    """Judge the night before's stored scorers on the days since, once; what the last windows together hold."""
+    before = night_before(lake, night["day"])
+    if before is None:
+        return {"status": "none", "reason": "No earlier night has stored scorers; the backtest decides."}
+    first, last = int(before["day"]) + 1, int(night["day"])
+    if not known(lake, first, last):
+        data = lake.read_value(Dataset, ref_from(before["dataset"]))
+        held = hold_out(lake_orders(lake, last, settings.night.engine), data, last, first, settings)
+        scorers = {n: load_fitted(lake, r) for n, r in before["fits"].items() if r["status"] == "ok"}
+        if not len(held.queries) or not scorers:
+            why = f"Nobody with an id bought between {before['as_of']} and {night['as_of']}."
+            return {"status": "none", "reason": why}
+        barred, fallback = barred_products(data), popular_lately(data)
+        store(lake, observe(scorers, held, settings.contest, night["as_of"], barred=barred, fallback=fallback))
+    windows = recent(lake, last, settings.contest.evidence_nights)
+    return {
+        "status": "ok",
+        "nights": [w.night for w in windows],
+        "customers": sum(len(w.ids) for w in windows),
+        "best": best(windows[0]),
+    }
 
 
 def observe(

@@ -18,7 +18,7 @@ import numpy as np
 from recsys.config import Settings
 from recsys.contest.market_tracks import HeldMarkets, Marks, held_markets, marks, popularity
 from recsys.contest.night import folder, night_before, plain
-from recsys.contest.record import load_fitted, once
+from recsys.contest.record import load_fitted
 from recsys.contract import Dataset
 from recsys.data.dataset import CHOICE_FAMILIES, end_of_day
 from recsys.data.lake import Lake, ref_from
@@ -49,7 +49,7 @@ def demand(settings: Settings, lake: Lake, night: Json, backtests: Sequence[Json
         facts: Json = plain(_facts(lake, place, night, data, (backtests, fits), found))
         return facts
 
-    told: Json = once(lake, f"{place}/facts.json", make)
+    told: Json = lake.once(f"{place}/facts.json", make)
     return told
 
 

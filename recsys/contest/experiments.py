@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from recsys.config import Settings
 from recsys.contest import estimates, frontier, money, traffic, trials
 from recsys.contest.night import folder, plain
-from recsys.contest.record import load_fitted, once
+from recsys.contest.record import load_fitted
 from recsys.contract import DAY, Dataset
 from recsys.data.lake import Lake, ref_from
 from recsys.errors import RecsysError
@@ -81,7 +81,7 @@ def experiments(settings: Settings, lake: Lake, night: Json, backtests: Sequence
 
     champion = publication.standing(lake).champion
     evidence = Evidence(settings, lake, night, backtests, champion)
-    stored: Json = once(lake, f"{evidence.place}/facts.json", lambda: _facts(evidence))
+    stored: Json = lake.once(f"{evidence.place}/facts.json", lambda: _facts(evidence))
     return stored
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -52,16 +52,14 @@ def fit_record(
         sorted((n, p["sha256"]) for n, p in (parts or {}).items()),
     ]
     folder = f"fits/{name}/{key_of(*inputs)}"
-    if lake.exists(f"{folder}/record.json"):
-        known: Record = lake.read_json(f"{folder}/record.json")
-        if all(lake.exists(known[kind]["path"]) for kind in ("scorer", "state") if kind in known):
-            return known  # else an old night was tidied away: the same fit is made again
+    known: Record | None = lake.known(f"{folder}/record.json")
+    if known is not None:
+        return known
     result = _fit(lake, family, settings, dataset, limits, start, parts or {}, watch)
     record = _record(lake, folder, name, family, settings, result)
     if result.passing:  # killed or out of memory: another try may do better
         return record
-    lake.put_json(f"{folder}/record.json", record)
-    stored: Record = lake.read_json(f"{folder}/record.json")
+    stored: Record = lake.once(f"{folder}/record.json", lambda: record)
     return stored
 
 
@@ -69,13 +67,6 @@ def load_fitted(lake: Lake, record: Record) -> Scorer:
     """The scorer of an ok record."""
     scorer: Scorer = load_scorer(lake.read(ref_from(record["scorer"])))
     return scorer
-
-
-def once(lake: Lake, path: str, make: Callable[[], Any]) -> Any:
-    """The JSON at `path`, made if it is not there; of two that race the first stays."""
-    if not lake.exists(path):
-        lake.put_json(path, make())
-    return lake.read_json(path)
 
 
 def _fit(

@@ -5,13 +5,12 @@ Only arrays and tables go. The JSON records stay: history, decisions and a re-ru
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator
 
 from recsys import publication
-from recsys.data.lake import Lake
+from recsys.data.lake import Lake, references
 
-SWEPT = ("datasets", "fits", "nights", publication.FOLDER)
+SWEPT = ("datasets", "blends", "fits", "nights", publication.FOLDER)
 YOUNG_SECONDS = 86_400.0  # what a night in progress has written is nobody's yet
 
 
@@ -45,19 +44,7 @@ def _reachable(lake: Lake, kept: Iterable[publication.Entry]) -> Iterator[str]:
         yield f"{publication.FOLDER}/{entry.name}/"
         night = str(entry.manifest["night"])
         yield night.rsplit("/", 1)[0] + "/"
-        yield from _paths(lake.read_json(night))
-
-
-def _paths(value: Any) -> Iterator[str]:
-    """Every path of a reference inside a JSON value."""
-    if isinstance(value, Mapping):
-        if isinstance(value.get("path"), str) and "sha256" in value:
-            yield value["path"]
-        for inner in value.values():
-            yield from _paths(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from _paths(inner)
+        yield from references(lake.read_json(night))
 
 
 def _under(path: str, reachable: set[str]) -> bool:

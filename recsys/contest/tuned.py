@@ -7,7 +7,7 @@ from typing import Any
 
 from recsys.config import Contender, Settings
 from recsys.contest.night import folder
-from recsys.contest.record import key_of, once
+from recsys.contest.record import key_of
 from recsys.contest.spaces import can_tune, space_of
 from recsys.contest.tune import Terms, ground, tune
 from recsys.contract import Dataset
@@ -34,7 +34,7 @@ def tuning(settings: Settings, lake: Lake, night: Mapping[str, Any], name: str) 
         data = lake.read_value(Dataset, ref_from(night["train"]))
         return search(data, name, contender, terms_of(settings, night))
 
-    found: Json = once(lake, f"{folder(dict(night))}/tuning/{name}.json", make)
+    found: Json = lake.once(f"{folder(dict(night))}/tuning/{name}.json", make)
     return found
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -103,10 +103,30 @@ class Lake:
         self._store.remove(path)
 
     def put_json(self, path: str, value: Any) -> Ref:
-        return self.put_new(path, json.dumps(value, sort_keys=True, indent=1, allow_nan=False).encode())
+        return self.put_new(path, _json(value))
 
     def read_json(self, ref: Ref | str) -> Any:
         return json.loads(self.read(ref))
+
+    def once(self, path: str, make: Callable[[], Any]) -> Any:
+        """The JSON known under `path`, else made; of two that race the first stays."""
+        known = self.known(path)
+        if known is not None:
+            return known
+        stale = self.exists(path)
+        made = make()
+        if stale:
+            self.point(path, _json(made))
+        else:
+            self.put_json(path, made)
+        return self.read_json(path)
+
+    def known(self, path: str) -> Any | None:
+        """The JSON at `path`; None where there is none, or something it refers to was tidied away."""
+        if not self.exists(path):
+            return None
+        value = self.read_json(path)
+        return value if all(self.exists(needed) for needed in references(value)) else None
 
     def read_jsons(self, paths: Iterable[str]) -> list[Any]:
         """The JSON of many paths, in their order."""
@@ -157,3 +177,19 @@ def open_storage(root: str) -> Storage:
 def ref_from(value: dict[str, Any]) -> Ref:
     """A Ref from its JSON."""
     return Ref(value["path"], value["sha256"], int(value.get("rows", 0)))
+
+
+def references(value: Any) -> Iterator[str]:
+    """Path of every Ref inside a JSON value."""
+    if isinstance(value, dict):
+        if isinstance(value.get("path"), str) and "sha256" in value:
+            yield value["path"]
+        for inner in value.values():
+            yield from references(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from references(inner)
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value, sort_keys=True, indent=1, allow_nan=False).encode()

@@ -60,8 +60,8 @@ def tables_until(lake: Lake, day: int, engine: Engine = "polars") -> Tables:
 def prepare(lake: Lake, settings: Settings, day: int, folder: str, *, backtest: bool = True) -> Json:
     """Refs and sizes of what is stored under `folder`; raises EmptyError when there is nothing to judge on."""
     name = "prepared" if backtest else "fresh"
-    if lake.exists(f"{folder}/{name}.json"):
-        known: Json = lake.read_json(f"{folder}/{name}.json")
+    known: Json | None = lake.known(f"{folder}/{name}.json")
+    if known is not None:
         return known
     tables = tables_until(lake, day, settings.night.engine)
     data = build(tables, day, settings)
@@ -78,8 +78,8 @@ def prepare(lake: Lake, settings: Settings, day: int, folder: str, *, backtest: 
     if backtest:
         refs, sizes = _past(lake, settings, tables, day, folder)
         made = {**made, **refs, "sizes": made["sizes"] | sizes}
-    lake.put_json(f"{folder}/{name}.json", made)
-    return made
+    stored: Json = lake.once(f"{folder}/{name}.json", lambda: made)
+    return stored
 
 
 def _past(lake: Lake, settings: Settings, tables: Tables, day: int, folder: str) -> tuple[Json, Json]:

@@ -27,7 +27,6 @@ KINDS = {
     "blend": ("recsys.scorers.blend", "BlendScorer"),
     "choice": ("recsys.scorers.choice", "ChoiceScorer"),
     "search": ("recsys.scorers.search", "SearchScorer"),
-    "encoder": ("recsys.scorers.encoder", "Encoder"),
 }
 
 
@@ -41,7 +40,7 @@ class Stored:
 
 
 def scorer_bytes(scorer: Any) -> bytes:
-    """Serialise a scorer (or an encoder); equal scorers give equal bytes. Raises StoreError on an unknown kind."""
+    """Serialise a scorer; equal scorers give equal bytes. Raises StoreError on an unknown kind."""
     kind = _kind_of(scorer)
     parts: dict[str, Bytes] = {}
     if kind == "blend":
@@ -51,7 +50,7 @@ def scorer_bytes(scorer: Any) -> bytes:
 
 
 def load_scorer(blob: bytes) -> Any:
-    """Read what `scorer_bytes` wrote: a Scorer (or an Encoder). Raises StoreError when it is anything else."""
+    """Read what `scorer_bytes` wrote: a Scorer. Raises StoreError when it is anything else."""
     stored = arrays.from_bytes(Stored, blob)
     if stored.kind not in KINDS:
         raise StoreError("A stored scorer cannot be read", got=f"kind {stored.kind!r}", wanted=" or ".join(KINDS))

@@ -20,6 +20,7 @@ def a_night(lake: Lake, day: int, champion: str) -> publication.Entry:
     folder = f"nights/{as_of}/{key}"
     dataset = lake.put_new(f"datasets/{as_of}-x", b"data %d" % day)
     lake.put_new(f"{folder}/backtest/a/new.safetensors", b"card %d" % day)
+    lake.put_new(f"blends/{key}/past.safetensors", b"past %d" % day)
     fits = {
         name: {"status": "ok", "scorer": lake.put_new(f"fits/{name}/{key}/scorer.safetensors", name.encode()).json()}
         for name in ("a", "b")
@@ -40,7 +41,7 @@ def test_the_newest_generations_the_served_one_and_its_way_back_stay(tmp_path: P
     lake = Lake(str(tmp_path))
     entries = [a_night(lake, day, champion) for day, champion in enumerate("aabbbbb", start=1)]
     grow_old(lake)
-    assert tidy(lake, 2) == {"generations": 4, "files": 4 * 5}  # kept: 7, 6 and 2, the last before b became champion
+    assert tidy(lake, 2) == {"generations": 4, "files": 4 * 6 + 3}  # kept: 7, 6 and 2, before b; no blend's past is
     alive = [not publication.damaged(lake, e) for e in entries]
     assert alive == [False, True, False, False, False, True, True]
     assert lake.exists("fits/a/night7/scorer.safetensors")

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from recsys import steps
 from recsys.data.runs import note_of
+from recsys.night import run_night
 from tests.dags.test_nightly_retraining import ROOT, environment
 from tests.test_steps import LAST_FULL, lake_of, shop
 
@@ -21,7 +21,7 @@ DAYS = ("2024-03-18T02:00:00+00:00", "2024-03-19T02:00:00+00:00")
 @pytest.mark.timeout(900)
 def test_a_backfill_changes_nothing_that_is_current(tmp_path: Path) -> None:
     params = shop(tmp_path)
-    now = steps.run_night({**params, "contenders": ["popularity_28d", "buy_again"]})
+    now = run_night({**params, "contenders": ["popularity_28d", "buy_again"]})
     assert now["publication"]["as_of"] == LAST_FULL
     lake = lake_of(tmp_path)
     standing = {path: lake.read(path) for path in ["CURRENT", *lake.paths("generations"), *lake.paths("mirror")]}

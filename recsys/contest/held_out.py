@@ -1,0 +1,37 @@
+"""A backtest's fit judged on the held-out days: scorecards in the lake, what a leaderboard shows as a record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from recsys.config import Settings
+from recsys.contest.backtest import barred_products, judge, summaries
+from recsys.contest.generation import popular_lately
+from recsys.contest.night import folder
+from recsys.contest.record import Record, load_fitted
+from recsys.contest.segments import segments_of, sellers_shown
+from recsys.contract import Dataset
+from recsys.data.lake import Lake, ref_from
+from recsys.data.split import HeldOut
+
+
+def judge_fitted(settings: Settings, lake: Lake, night: Mapping[str, Any], record: Record) -> Record:
+    """cards (a Ref per track), tracks, segments and sellers of an ok record; judged once."""
+    place, rules = f"{folder(dict(night))}/backtest/{record['name']}", settings.contest
+
+    def make() -> Record:
+        train = lake.read_value(Dataset, ref_from(night["train"]))
+        held = lake.read_value(HeldOut, ref_from(night["held"]))
+        scorer, barred = load_fitted(lake, record), barred_products(train)
+        cards = judge(record["name"], scorer, held, rules, barred=barred, fallback=popular_lately(train))
+        own = cards.get(rules.track)
+        return {
+            "cards": {t: lake.put_value(f"{place}/{t}.safetensors", card).json() for t, card in cards.items()},
+            "tracks": summaries(cards, rules, night["seed"]),
+            "segments": segments_of(own, held, train, rules) if own else [],
+            "sellers": sellers_shown(own, train) if own else {},
+        }
+
+    found: Record = lake.once(f"{place}/record.json", make)
+    return found
