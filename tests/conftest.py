@@ -11,6 +11,17 @@ import pytest
 
 from tests import stores
 
+LONGEST = ("services", "slow")  # files that hold one of these start first, so that no core waits for the last of them
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with the longest tests first; within a file the order stays."""
+    first: dict[Path, int] = {}
+    for item in items:
+        marked = [place for place, mark in enumerate(LONGEST) if item.get_closest_marker(mark)]
+        first[item.path] = min([*marked, first.get(item.path, len(LONGEST))])
+    items.sort(key=lambda item: first[item.path])
+
 
 @pytest.fixture(scope="session")
 def s3_endpoint() -> Iterator[str]:

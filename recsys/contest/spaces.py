@@ -72,7 +72,7 @@ SPACES: Mapping[str, Mapping[str, Axis]] = {
         "query": Words(("history", "both", "customer")),
         "dimension": WIDTH,
         "learning_rate": Number(5e-4, 0.02),
-        "negatives": Number(32, 1024, whole=True),
+        "negatives": Number(4, 4096, whole=True),
         "dropout": Number(0, 0.6, even=True),
     },
     "two_tower": {
