@@ -141,9 +141,18 @@ def not_shown(champion: str, tests: Sequence[Test], pooled: Pooled, contest: Con
         return f"No challenger has evidence on the same days as {champion}; it stays."
     best = max(tests, key=lambda t: t.difference)
     if best.difference <= 0:
-        return f"No challenger was better than {champion} over {len(pooled.nights)} nights."
+        return f"No challenger was better than {champion} over {nights(len(pooled.nights))}."
     return (
         f"{champion} stays: the best challenger, {best.challenger}, was ahead by {best.difference:+.4f} over "
-        f"{len(pooled.nights)} nights, but that is not shown to exceed {contest.minimum_effect:.0%} "
-        f"(adjusted p = {best.p_holm:.3f})."
+        f"{nights(len(pooled.nights))}, but that is not shown to exceed {contest.minimum_effect:.0%} "
+        f"(adjusted {p_value(best.p_holm)})."
     )
+
+
+def nights(n: int) -> str:
+    return "1 night" if n == 1 else f"{n} nights"
+
+
+def p_value(p: float) -> str:
+    """`p = 0.0123`; never the impossible 0."""
+    return "p < 0.0001" if p < 0.0001 else f"p = {p:.4f}"

@@ -19,7 +19,17 @@ from typing import Any
 import numpy as np
 
 from recsys.config import Contest
-from recsys.contest.challenge import Pooled, Test, adjust, challenge, not_shown, paired, strength
+from recsys.contest.challenge import (
+    Pooled,
+    Test,
+    adjust,
+    challenge,
+    nights,
+    not_shown,
+    p_value,
+    paired,
+    strength,
+)
 from recsys.contest.gates import Candidate, gates_of
 
 REVENUE_TOLERANCE = 0.01
@@ -164,52 +174,49 @@ def _nightly(
     argmax: str | None,
     promotion: str,
 ) -> Decision:
+    """Keep the champion unless daily evidence says otherwise."""
     champion = standing.champion
     assert champion is not None
-    names = {c.name for c in passing}
-
-    def keep(
-        *reasons: str,
-        tests: Sequence[Test] = (),
-        strength: Mapping[str, Any] | None = None,
-        proposal: str | None = None,
-    ) -> Decision:
-        return Decision("keep", champion, champion, reasons, tuple(tests), gates, strength or {}, argmax, proposal)
-
+    kept = Decision("keep", champion, champion, (), gates=gates, argmax=argmax)
     if standing.wanted and standing.wanted != champion:
-        return keep(f"{standing.wanted} was promoted by hand but has no result tonight; {champion} stays until it has.")
+        why = f"{standing.wanted} was promoted by hand but has no result tonight; {champion} stays until it has."
+        return replace(kept, reasons=(why,))
     if promotion == "off":
-        return keep("Promotion is switched off for this run.")
+        return replace(kept, reasons=("Promotion is switched off for this run.",))
     if pooled is None or champion not in pooled.values:
-        return keep(f"There is no daily evidence about {champion} yet; it stays.")
-    tests = challenge(champion, names - set(standing.barred), pooled, contest)
-    shown = strength(pooled, champion, tests, contest)
-    alpha = (1 - contest.level) / 2
-    winners = [t for t in tests if t.p_holm < alpha]
-    if not winners:
-        return keep(not_shown(champion, tests, pooled, contest), tests=tests, strength=shown)
-    sound = [t for t in winners if t.revenue_low is None or t.revenue_low > -REVENUE_TOLERANCE]
-    if not sound:
-        return keep("Every challenger that ranks better may earn less.", tests=tests, strength=shown)
-    upheld = [t for t in sound if t.challenger not in standing.vetoes]
-    if not upheld:
-        vetoes = [f"{t.challenger} is better on orders, but {standing.vetoes[t.challenger]}." for t in sound]
-        return keep(*vetoes, tests=tests, strength=shown)
-    waited = standing.nights_since_change
-    if waited is not None and waited < contest.cooldown_nights:
-        return keep(
-            f"The champion changed {waited} nights ago; the cool-down is {contest.cooldown_nights} nights.",
-            tests=tests,
-            strength=shown,
-        )
-    best = max(upheld, key=lambda t: (t.difference, t.challenger))
+        return replace(kept, reasons=(f"There is no daily evidence about {champion} yet; it stays.",))
+    tests = challenge(champion, {c.name for c in passing} - set(standing.barred), pooled, contest)
+    judged = replace(kept, tests=tuple(tests), power=strength(pooled, champion, tests, contest))
+    best, against = _winner(tests, pooled, standing, contest)
+    if best is None:
+        return replace(judged, reasons=against)
     why = (
-        f"{best.challenger} replaces {champion}: over {len(pooled.nights)} nights and {best.n:,} customers it was "
+        f"{best.challenger} replaces {champion}: over {nights(len(pooled.nights))} and {best.n:,} customers it was "
         f"better by {best.difference:+.4f} ({best.relative:+.1%}); more than the minimum effect of "
-        f"{contest.minimum_effect:.0%} with adjusted p = {best.p_holm:.4f}."
+        f"{contest.minimum_effect:.0%} with adjusted {p_value(best.p_holm)}."
     )
     if promotion == "approve":
         ask = f"Promotion waits for approval: `recsys champion promote {best.challenger}`."
-        would = why.replace(" replaces ", " would replace ")
-        return keep(ask, would, tests=tests, strength=shown, proposal=best.challenger)
-    return Decision("promote", best.challenger, champion, (why,), tuple(tests), gates, shown, argmax)
+        return replace(judged, reasons=(ask, why.replace(" replaces ", " would replace ")), proposal=best.challenger)
+    return replace(judged, action="promote", champion=best.challenger, reasons=(why,))
+
+
+def _winner(
+    tests: Sequence[Test], pooled: Pooled, standing: Standing, contest: Contest
+) -> tuple[Test | None, tuple[str, ...]]:
+    """The best challenger that everything speaks for, or None and what speaks against."""
+    alpha = (1 - contest.level) / 2
+    winners = [t for t in tests if t.p_holm < alpha]
+    if not winners:
+        return None, (not_shown(str(standing.champion), tests, pooled, contest),)
+    sound = [t for t in winners if t.revenue_low is None or t.revenue_low > -REVENUE_TOLERANCE]
+    if not sound:
+        return None, ("Every challenger that ranks better may earn less.",)
+    upheld = [t for t in sound if t.challenger not in standing.vetoes]
+    if not upheld:
+        return None, tuple(f"{t.challenger} is better on orders, but {standing.vetoes[t.challenger]}." for t in sound)
+    waited = standing.nights_since_change
+    if waited is not None and waited < contest.cooldown_nights:
+        cooling = f"The champion changed {nights(waited)} ago; the cool-down is {nights(contest.cooldown_nights)}."
+        return None, (cooling,)
+    return max(upheld, key=lambda t: (t.difference, t.challenger)), ()
