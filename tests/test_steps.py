@@ -184,6 +184,23 @@ def test_nothing_after_the_day_reaches_the_night(tmp_path: Path) -> None:
         assert one[part]["sha256"] == two[part]["sha256"], part
 
 
+def test_an_earlier_day_knows_nothing_of_todays_stock_and_prices(tmp_path: Path) -> None:
+    def as_of(name: str, day: str | None, price: int, available: str) -> dict[str, Any]:
+        root = tmp_path / name
+        root.mkdir()
+        params = shop(root)
+        rows = [f"p{tribe}{item:02d},{price + item},{available}" for tribe in (0, 1) for item in range(12)]
+        (root / "products.csv").write_text("\n".join(["product,price,available", *rows]) + "\n")
+        (root / "recsys.toml").write_text(TOML.format(root=root) + f'[products]\npath = "{root}/products.csv"\n')
+        return steps.prepare(steps.ingest(steps.start_night({**params, "as_of": day})))
+
+    one, two = as_of("one", "2024-03-10", 5, "true"), as_of("two", "2024-03-10", 500, "false")
+    assert all(one[part]["sha256"] == two[part]["sha256"] for part in ("dataset", "train", "held"))
+    now, later = as_of("now", None, 5, "true"), as_of("later", None, 500, "false")
+    assert now["dataset"]["sha256"] != later["dataset"]["sha256"]  # the last full day does know them
+    assert now["train"]["sha256"] == later["train"]["sha256"]  # and its backtest does not
+
+
 @pytest.mark.slow
 def test_a_contender_that_fails_is_a_record_and_the_night_goes_on(tmp_path: Path) -> None:
     params = shop(tmp_path)

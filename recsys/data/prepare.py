@@ -45,6 +45,12 @@ def as_of_day(lake: Lake, asked: str | None) -> tuple[int, str]:
     return day, ""
 
 
+def _last_full(lake: Lake) -> int | None:
+    """The day before the newest one, which may still be going on."""
+    last = day_range(lake)[1]
+    return None if last is None else last - 1
+
+
 def inputs_of(lake: Lake, day: int) -> list[str]:
     """Digests of every stored file the Dataset of this day is made from."""
     records = [lake.read_json(p) for p in lake.paths("ingests")]
@@ -64,7 +70,7 @@ def prepare(lake: Lake, settings: Settings, day: int, folder: str, *, backtest: 
     if known is not None:
         return known
     tables = tables_until(lake, day, settings.night.engine)
-    data = build(tables, day, settings)
+    data = build(tables if day == _last_full(lake) else _as_known_then(tables, day), day, settings)
     made: Json = {
         "dataset": lake.put_value(f"{folder}/dataset.safetensors", data).json(),
         "digest": data.digest,
