@@ -37,10 +37,10 @@ def arm_files(
     """
     ready = {name: record for name, record in fits.items() if record["status"] == "ok"}
     shares = traffic.servable(traffic.allocation_of(trial), list(ready))
-    off = switched_off(lake)
-    files = {"allocation.json": traffic.allocation_file(shares, settings, off, night["as_of"])}
+    off, tests = switched_off(lake), traffic.served_tests(settings, night["as_of"])
+    files = {"allocation.json": traffic.allocation_file(shares, tests, off)}
     rows: dict[str, int] = {}
-    for arm in traffic.contenders_of(shares, settings, ready):
+    for arm in traffic.contenders_of(shares, tests, ready):
         table = _lists(settings, lake, night, arm, ready[arm])
         buffer = BytesIO()
         table.write_parquet(buffer, compression="zstd")

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from recsys.config import Settings, Traffic
+from recsys.config import Settings, Traffic, Trial
 from recsys.contract import DAY, F64
 from recsys.data.ingest import day_name
 from recsys.evaluation.bandit import (
@@ -118,14 +119,19 @@ def switched(allocation: Allocation, off: Sequence[str]) -> Allocation:
     return Allocation(arms, shares[""], allocation.salt, sellers)
 
 
-def allocation_file(allocation: Allocation, settings: Settings, off: Sequence[str], day: str) -> bytes:
+def served_tests(settings: Settings, as_of: str) -> dict[str, Trial]:
+    """Tests of the day a night's generation is served on: the day after `as_of`."""
+    day = (date.fromisoformat(as_of) + timedelta(days=1)).isoformat()
+    return {name: t for name, t in settings.tests.items() if t.start <= day and (not t.end or day <= t.end)}
+
+
+def allocation_file(allocation: Allocation, tests: Mapping[str, Trial], off: Sequence[str]) -> bytes:
     """allocation.json of a generation: arms, sellers and salt, the sellers switched off, and the tests that run."""
-    running = {
+    told = {
         name: {"arms": list(t.arms), "shares": list(t.shares or [1 / len(t.arms)] * len(t.arms)), "surface": t.surface}
-        for name, t in settings.tests.items()
-        if t.start <= day and (not t.end or day <= t.end)
+        for name, t in tests.items()
     }
-    whole = json.loads(switched(allocation, off).to_json()) | {"off": sorted(off), "tests": running}
+    whole = json.loads(switched(allocation, off).to_json()) | {"off": sorted(off), "tests": told}
     return json.dumps(whole, sort_keys=True).encode()
 
 
@@ -153,9 +159,9 @@ def servable(allocation: Allocation, names: Sequence[str]) -> Allocation:
     )
 
 
-def contenders_of(allocation: Allocation, settings: Settings, names: Mapping[str, Any]) -> list[str]:
+def contenders_of(allocation: Allocation, tests: Mapping[str, Trial], names: Mapping[str, Any]) -> list[str]:
     """Arms that are contenders of tonight (not the champion under its role), of the allocation and of the tests."""
-    arms = {*allocation.arms, *(arm for trial in settings.tests.values() for arm in trial.arms)}
+    arms = {*allocation.arms, *(arm for trial in tests.values() for arm in trial.arms)}
     return sorted(arm for arm in arms if arm in names)
 
 

@@ -102,18 +102,29 @@ def test_an_arm_nobody_can_serve_leaves_its_share_to_the_champion() -> None:
 
 
 def test_the_file_of_a_generation_names_arms_switch_and_running_tests() -> None:
-    given = parse({"tests": {
-        "home": {"arms": ["champion", "als"], "start": "2024-01-01"},
-        "over": {"arms": ["champion", "als"], "start": "2024-01-01", "end": "2024-01-31"},
-    }})  # fmt: skip
-    text = traffic.allocation_file(Allocation(("champion",), (1.0,)), given, ["bert"], "2024-02-05")
+    given = parse({"tests": {"home": {"arms": ["champion", "als"], "start": "2024-01-01"}}})
+    text = traffic.allocation_file(Allocation(("champion",), (1.0,)), given.tests, ["bert"])
     whole = json.loads(text)
     assert whole["off"] == ["bert"]
     assert whole["tests"] == {"home": {"arms": ["champion", "als"], "shares": [0.5, 0.5], "surface": ""}}
     assert allocated(Allocation.from_json(text.decode()), "v1", "bert") == ("popular", 1.0)
-    assert traffic.contenders_of(Allocation(("champion", "ease"), (0.5, 0.5)), given, {"als": {}, "ease": {}}) == [
-        "als", "ease",
-    ]  # fmt: skip
+
+
+def test_a_test_is_served_from_its_first_day_to_its_last() -> None:
+    """A night of the 9th is served on the 10th: its files hold the arms of the tests of the 10th."""
+    given = parse({"tests": {"home": {"arms": ["champion", "als"], "start": "2024-01-10", "end": "2024-01-20"}}})
+    nights = {day: traffic.served_tests(given, f"2024-01-{day:02d}") for day in (8, 9, 10, 19, 20)}
+    assert {day: list(tests) for day, tests in nights.items()} == {
+        8: [],
+        9: ["home"],
+        10: ["home"],
+        19: ["home"],
+        20: [],
+    }
+    shares, fitted = Allocation(("champion", "ease"), (0.5, 0.5)), {"als": {}, "ease": {}}
+    arms = {day: traffic.contenders_of(shares, tests, fitted) for day, tests in nights.items()}
+    assert arms[8] == arms[20] == ["ease"]  # a test that is over or still to come needs no lists
+    assert arms[9] == arms[19] == ["als", "ease"]
 
 
 def test_without_experiments_everything_goes_to_the_champion() -> None:
