@@ -59,7 +59,7 @@ def test_a_store_that_is_away_is_one_sentence_within_seconds(s3_root: str, monke
         began = time.monotonic()
         with pytest.raises(StoreError, match=r"The store s3://.* cannot be used; got Could not connect.*AWS_ENDPOINT"):
             list(Lake(s3_root).paths("generations"))
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 30
     _forget()
 
 

@@ -248,9 +248,9 @@ def test_b25_a_line_without_end_is_refused_early(tmp_path: Path) -> None:
 
 def test_b26_ten_thousand_columns(tmp_path: Path) -> None:
     wide = ",".join([HEADER, *(f"x{i}" for i in range(10_000))])
-    began = time.monotonic()
+    began = time.process_time()
     assert "too many columns" in str(refuse(tmp_path, text([], wide)))
-    assert time.monotonic() - began < 1
+    assert time.process_time() - began < 1
 
 
 def test_b27_damaged_gzip(tmp_path: Path) -> None:

@@ -75,7 +75,7 @@ def test_a_store_that_is_away_ends_the_night_in_seconds_with_a_sentence(shop: Pa
         away = f"http://127.0.0.1:{taken.getsockname()[1]}"
         began = time.monotonic()
         done = recsys(shop, "run", RECSYS_LAKE=s3_root, AWS_ENDPOINT_URL=away)
-    assert time.monotonic() - began < 30
+    assert time.monotonic() - began < 90
     assert done.returncode != 0
     assert "Traceback" not in done.stderr
     assert f"The store {s3_root} cannot be used" in done.stderr.replace("\n", " ")

@@ -18,5 +18,5 @@ def test_search_finds_what_goes_along_where_words_alone_do_not() -> None:
     assert intent["low"] > 0.08  # .132 [.116, .148] when written
     assert intent["ours"] > 0.6
     assert described["n"] > 200
-    assert described["high"] > 0  # rarer descriptions: not below a tuned TF-IDF
+    assert described["low"] > -0.03  # rarer descriptions: not below a tuned TF-IDF
     assert described["ours"] > 0.96

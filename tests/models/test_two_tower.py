@@ -225,13 +225,16 @@ def test_warm_start_carries_rows_by_id() -> None:
     data = planted.groups(120)
     first = tower(epochs=9).fit(data, Run())
     grown = planted.groups(150)
-    space = dataclasses.replace(grown.space, products=worlds.names("o", 47))  # other ids: nothing to carry
+    space = dataclasses.replace(  # other ids: nothing to carry
+        grown.space, products=worlds.names("o", 47), segments=worlds.names("other", 2)
+    )
+    nothing = first.state | {"about_names": np.array([f"other {n}" for n in first.state["about_names"]])}
     cold = tower(epochs=1).fit(grown, Run()).report["losses"][0]
     warm = tower(epochs=1).fit(grown, Run(start=first.state)).report
-    strange = tower(epochs=1).fit(dataclasses.replace(grown, space=space), Run(start=first.state)).report
+    strange = tower(epochs=1).fit(dataclasses.replace(grown, space=space), Run(start=nothing)).report
     assert warm["warm_start"]
     assert warm["losses"][0] < 0.9 * cold
-    assert strange["losses"][0] > 1.2 * warm["losses"][0], "the segment's row alone is not what helps"
+    assert strange["losses"][0] == pytest.approx(cold, rel=0.05)
     shorter = tower(epochs=None).fit(grown, Run(start=first.state, validation=validation_split(grown)))
     assert shorter.report["n_iterations"] == 3
     assert shorter.state["epochs"][0] == 9, "a chain of warm starts does not shrink"
@@ -310,7 +313,6 @@ def test_settings_round_trip_and_are_checked() -> None:
     for bad in ({"join": "dot"}, {"temperature": 0}, {"learning_rates": [0.1]}, {"epochs": 0}, {"layers": []}):
         with pytest.raises(ConfigError):
             tower(**bad)
-    assert len(dataclasses.fields(TwoTower)) <= 11
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no GPU here")

@@ -82,6 +82,24 @@ def test_a_refused_password_is_not_waited_for() -> None:
         container._until_it_answers("PostgreSQL", "db", refuse, "password authentication failed")
 
 
+@pytest.mark.usefixtures("databases")
+def test_init_makes_databases_the_user_and_the_pool(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[str] = []
+    calls: list[tuple[str, ...]] = []
+    monkeypatch.setattr(container, "_make_database", lambda values, environ, name: made.append(name))
+    monkeypatch.setattr(container, "_call", lambda env, *command: calls.append(command))
+    assert container.init({**GOOD, "TRAINING_SLOTS": "3"}) == 0
+    assert made == ["mlflow"]
+    assert calls[0] == ("airflow", "db", "migrate")
+    password = ("--password", GOOD["AIRFLOW_ADMIN_PASSWORD"])
+    assert [(call[1:3], call[-2:]) for call in calls[1:3]] == [
+        (("users", "create"), password),
+        (("users", "reset-password"), password),
+    ]
+    assert calls[3][:5] == ("airflow", "pools", "set", "training", "3")
+    assert len(calls) == 4
+
+
 def test_health_is_an_exit_status(silent: str) -> None:
     class Answer(BaseHTTPRequestHandler):
         def do_GET(self) -> None:

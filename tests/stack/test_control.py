@@ -127,10 +127,15 @@ def test_one_start_or_stop_at_a_time(tmp_path: Path) -> None:
 def test_two_demos_of_two_shops_at_once_get_ports_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The second waits until the first listens; until then both would find the same ports free."""
     monkeypatch.setattr(control.tempfile, "gettempdir", lambda: str(tmp_path))
-    listening, said = [], []
+    listening, said, another_waits = [], [], threading.Event()
+
+    def say(words: str) -> None:
+        said.append(words)
+        if "waiting for them" in words:
+            another_waits.set()
 
     def listen(settings: Settings, place: Place, say: Any) -> None:
-        time.sleep(0.3)
+        another_waits.wait(60)
         for number in (place.airflow_port, place.mlflow_port):
             one = socket.socket()
             one.bind(("127.0.0.1", number))
@@ -139,7 +144,7 @@ def test_two_demos_of_two_shops_at_once_get_ports_of_their_own(tmp_path: Path, m
 
     monkeypatch.setattr(control, "_start", listen)
     shops = [Settings.model_validate({"runtime": name, "folder": str(tmp_path)}) for name in ("one", "two")]
-    starts = [threading.Thread(target=control.up, args=(s, tmp_path / "recsys.toml", said.append)) for s in shops]
+    starts = [threading.Thread(target=control.up, args=(s, tmp_path / "recsys.toml", say)) for s in shops]
     for start in starts:
         start.start()
     for start in starts:
