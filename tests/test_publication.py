@@ -182,7 +182,7 @@ def _publish_for_ever(root: str) -> None:
 
 @pytest.mark.slow
 def test_a_publisher_killed_anywhere_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(publication, "STALE_SECONDS", 0.0)
+    monkeypatch.setattr(publication.change, "STALE_SECONDS", 0.0)
     spawn, rng = multiprocessing.get_context("fork"), random.Random(1)
     root, lake = str(tmp_path), Lake(str(tmp_path))
     publish(lake, 1, "a")

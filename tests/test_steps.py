@@ -106,7 +106,7 @@ def lake_of(root: Path) -> Lake:
 
 def lists_of(root: Path, name: str = "lists.parquet") -> pl.DataFrame:
     lake = lake_of(root)
-    return lake.read_frame(publication.file_ref(publication.current(lake), name))
+    return publication.read_table(lake, publication.current(lake), name)
 
 
 @pytest.mark.slow

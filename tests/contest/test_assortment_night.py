@@ -39,7 +39,7 @@ def test_the_champions_assortments_are_published_and_a_second_try_changes_nothin
     lake = Lake(str(root / "runtime" / "lake"))
     entry = publication.current(lake)
     assert entry.name == published["generation"]
-    table = lake.read_frame(publication.file_ref(entry, "assortment.parquet"))
+    table = publication.read_table(lake, entry, "assortment.parquet")
     assert published["rows"]["assortment.parquet"] == table.height
     bought = pl.read_csv(root / "orders.csv").filter(pl.col("customer").is_not_null())
     for segment in ("north", "south"):  # each tribe buys from its own half of the products

@@ -78,7 +78,7 @@ def test_the_assortment_comes_from_the_choice_model_and_all_is_on_the_page(night
     root, told = night
     assert {s["source"] for s in told["assortment"]["segments"]} == {"choice probabilities of logit"}
     lake = Lake(str(root / "runtime" / "lake"))
-    table = lake.read_frame(publication.file_ref(publication.current(lake), "assortment.parquet"))
+    table = publication.read_table(lake, publication.current(lake), "assortment.parquet")
     assert table.filter(pl.col("action") != "drop").group_by("segment").len()["len"].to_list() == [3, 3]
     html = Path(told["page"]).read_text()
     for words in ("Who explains what markets buy", "logit serves tonight", "Elasticities by seller",
