@@ -122,6 +122,24 @@ def test_the_night_ends_with_a_champion_that_found_the_tribes(lived: Any) -> Non
 
 
 @pytest.mark.slow
+def test_a_nights_record_has_every_track_and_every_metric_with_its_interval(lived: Any) -> None:
+    record = next(r for r in lived[2]["backtests"] if r["name"] == "item_neighbours")
+    assert set(record["tracks"]) == {"new", "repeats", "basket"}
+    expected = {
+        "repeats": {f"{name}_at_{k}" for name in ("ndcg", "hit", "recall", "map", "mrr", "revenue") for k in (5, 10)},
+        "basket": {f"{name}_at_{k}" for name in ("ndcg", "hit", "any_hit") for k in (5, 10)},
+    }
+    for track, names in expected.items():
+        told = record["tracks"][track]["metrics"]
+        assert names <= set(told)
+        for name in names:
+            one = told[name]
+            assert one["low"] <= one["mean"] <= one["high"], name
+            assert one["low"] < one["high"] or one["mean"] == 1.0, name  # everybody of a tribe is hit at 10
+            assert one["n"] > 20, name
+
+
+@pytest.mark.slow
 def test_lists_are_full_seen_free_and_without_fees(lived: Any) -> None:
     root, _, _ = lived
     lists = lists_of(root)

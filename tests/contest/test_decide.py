@@ -45,6 +45,22 @@ def test_when_nothing_beats_the_bar_the_bar_is_champion() -> None:
     assert "Nothing beat the bar" in decision.reasons[0]
 
 
+def test_of_two_bars_the_better_one_must_be_beaten() -> None:
+    popular = RNG.random(400) * 0.2
+    bars = [
+        candidate("popularity_28d", popular, family="popularity"),
+        candidate("buy_again", popular + 0.05, family="buy_again"),
+    ]
+    between = candidate("als", popular + 0.04)
+    below = decide([*bars, between], None, Standing(None), CONTEST)
+    assert below.champion == "buy_again"
+    assert [(t.challenger, round(t.difference, 6)) for t in below.tests] == [("als", -0.01)]  # not +0.04
+    assert "the bar itself, buy_again" in below.reasons[0]
+    above = decide([*bars, between, candidate("ease", popular + 0.06)], None, Standing(None), CONTEST)
+    assert above.champion == "ease"
+    assert "it beat the bar buy_again by +0.0100" in above.reasons[0]
+
+
 def test_one_contender_alone_is_champion_or_nobody() -> None:
     alone = decide([candidate("als", RNG.random(50))], None, Standing(None), CONTEST)
     assert (alone.action, alone.champion) == ("first", "als")

@@ -132,13 +132,14 @@ def test_online_retail_as_documented(tmp_path: Path) -> None:
     held = hold_out(lines, data, last, last - 27, settings)
     rules = settings.contest.model_copy(update={"at": (10,)})
     counted = plain(shrinkage=0.0, min_together=1, neighbours=data.n_products)
-    field = {"bar": counted, "learned": Complements(regression=1.0), "popular": Popularity()}
+    field = {"bar": counted, "default": Complements(), "learned": Complements(regression=1.0), "popular": Popularity()}
     cards = {
         name: judge(name, one.fit(data, Run()).scorer, held, rules)["basket"] for name, one in field.items()
     }  # fmt: skip
     hit = {name: card.values["hit_at_10"] for name, card in cards.items()}
-    assert hit["learned"].mean() >= 0.12
-    assert cards["learned"].values["any_hit_at_10"].mean() >= 0.65
+    for name in ("default", "learned"):
+        assert hit[name].mean() >= 0.12, name
+        assert cards[name].values["any_hit_at_10"].mean() >= 0.65, name
     assert hit["learned"].mean() > 3.5 * hit["popular"].mean()
     better = paired("learned", hit["learned"], "bar", hit["bar"], cards["bar"].cluster, minimum=0.0, level=0.95)
     assert better.low > 0

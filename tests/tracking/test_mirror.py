@@ -114,6 +114,17 @@ def test_the_champion_is_served_from_plain_arrays(told: Told) -> None:
 
 
 @pytest.mark.slow
+def test_the_champions_version_shows_what_to_ask_it(told: Told) -> None:
+    """The input example and what the version answers to it: two known customers and one nobody knows."""
+    import mlflow
+
+    mlflow.set_tracking_uri(connect.address(told[0]))
+    model = mlflow.pyfunc.load_model("models:/recsys-corner@champion")
+    assert list(model.input_example) == ["alice", "bob", "somebody new"]
+    assert model.predict(model.input_example) == [world.LISTS["alice"], world.LISTS["bob"], ["poster"]]
+
+
+@pytest.mark.slow
 def test_twice_is_once(told: Told) -> None:
     one, client, said = told
     lake = world.lake_of(one)
