@@ -237,7 +237,8 @@ def publish(
     files, rows, facts = files_of(settings, lake, night, champion, record, by_name, assortment)
     told = books.manifest(night, decision, now, closed, age)
     more, more_rows, switches = arm_files(settings, lake, night, by_name, trial)
-    full = {**facts, **told, **switches, "contenders": sorted(by_name)}
+    lost = facts["lost"] | switches["lost"]
+    full = {**facts, **told, **switches, "lost": lost, "contenders": sorted(by_name)}
     entry = publication.publish(lake, now.number, files | more, full, rows | more_rows)
     return books.published(entry, "; ".join(decision["reasons"]), current=True)
 
@@ -288,10 +289,12 @@ def report(
 
 def tidy(night: Night, published: Json) -> Json:
     """Remove what nights older than `publishing.keep` generations left; whatever is served or can be is kept."""
+    from recsys.contest.optional import attempt
     from recsys.contest.retention import tidy as sweep
 
     settings, lake = _open(night)
-    return sweep(lake, settings.publishing.keep) if published["current"] else {"generations": 0, "files": 0}
+    keep = settings.publishing.keep
+    return attempt("tidy", lambda: sweep(lake, keep)) if published["current"] else {"generations": 0, "files": 0}
 
 
 def push(generation: str | None = None) -> Json:

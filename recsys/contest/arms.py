@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from io import BytesIO
 from typing import Any
 
@@ -14,6 +15,7 @@ from recsys import publication
 from recsys.config import Settings
 from recsys.contest import traffic
 from recsys.contest.generation import popular_lately
+from recsys.contest.optional import tried
 from recsys.contest.record import Record, load_fitted
 from recsys.contract import Dataset
 from recsys.data.lake import Lake, ref_from
@@ -33,20 +35,33 @@ def arm_files(
 ) -> tuple[dict[str, bytes], dict[str, int], Json]:
     """(files, rows per table, facts for the manifest): allocation.json, lists-ARM.parquet, arm-ARM.safetensors.
 
-    Sellers that are switched off stay off: the list is carried from generation to generation.
+    Sellers that are switched off stay off: the list is carried from generation to generation. An arm that cannot be
+    served gives its traffic to the champion; the manifest says why under `lost`.
     """
     ready = {name: record for name, record in fits.items() if record["status"] == "ok"}
-    shares = traffic.servable(traffic.allocation_of(trial), list(ready))
+    wanted, why = tried("traffic", lambda: traffic.allocation_of(trial), traffic.allocation_of(None))
+    lost = {"traffic": why} if why else {}
     off, tests = switched_off(lake), traffic.served_tests(settings, night["as_of"])
-    files = {"allocation.json": traffic.allocation_file(shares, tests, off)}
+    files: dict[str, bytes] = {}
     rows: dict[str, int] = {}
-    for arm in traffic.contenders_of(shares, tests, ready):
-        table = _lists(settings, lake, night, arm, ready[arm])
-        buffer = BytesIO()
-        table.write_parquet(buffer, compression="zstd")
-        files[f"lists-{arm}.parquet"], rows[f"lists-{arm}.parquet"] = buffer.getvalue(), table.height
-        files[f"arm-{arm}.safetensors"] = lake.read(ref_from(ready[arm]["scorer"]))
-    return files, rows, {"off": off, "traffic": json.loads(shares.to_json())}
+    for arm in traffic.contenders_of(wanted, tests, ready):
+        (blobs, height), why = tried(f"arm {arm}", partial(_arm, settings, lake, night, arm, ready[arm]), ({}, 0))
+        if why:
+            lost[f"arm {arm}"] = why
+            del ready[arm]
+            continue
+        files, rows = files | blobs, rows | {f"lists-{arm}.parquet": height}
+    shares = traffic.servable(wanted, list(ready))
+    files["allocation.json"] = traffic.allocation_file(shares, tests, off)
+    return files, rows, {"off": off, "traffic": json.loads(shares.to_json()), "lost": lost}
+
+
+def _arm(settings: Settings, lake: Lake, night: Json, arm: str, record: Record) -> tuple[dict[str, bytes], int]:
+    """(files of one arm, rows of its lists)."""
+    table, buffer = _lists(settings, lake, night, arm, record), BytesIO()
+    table.write_parquet(buffer, compression="zstd")
+    scorer = lake.read(ref_from(record["scorer"]))
+    return {f"lists-{arm}.parquet": buffer.getvalue(), f"arm-{arm}.safetensors": scorer}, table.height
 
 
 def _lists(settings: Settings, lake: Lake, night: Json, arm: str, record: Record) -> Any:

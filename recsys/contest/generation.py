@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from io import BytesIO
 from typing import Any
 
 from recsys.config import Settings
+from recsys.contest.optional import tried
 from recsys.contest.record import Record, load_fitted
 from recsys.contest.searching import search_files
 from recsys.contract import Dataset, Run, Scorer
@@ -15,6 +16,9 @@ from recsys.data.lake import Lake, ref_from
 from recsys.models import catalog
 from recsys.ranking.lists import Label, active_customers, customer_lists, product_lists, segment_lists
 
+Files = tuple[dict[str, bytes], dict[str, int]]  # by name, and the rows of those that are tables
+NOTHING: Files = ({}, {})
+SURFACES = {"related": "related", "complements": "complete"}
 RELATED, COMPLETE = ("item_neighbours", "ease", "als"), ("complements", "item_neighbours")
 
 
@@ -32,7 +36,10 @@ def files_of(
     fits: Mapping[str, Record],
     assortment: Mapping[str, Any] | None = None,
 ) -> tuple[dict[str, bytes], dict[str, int], dict[str, Any]]:
-    """(files, rows per table, facts for the manifest) of the generation that serves `champion`."""
+    """(files, rows per table, facts for the manifest) of the generation that serves `champion`.
+
+    The champion's lists and scorer must be there; what stands beside them may be lost, with the reason under `lost`.
+    """
     data = lake.read_value(Dataset, ref_from(night["dataset"]))
     scorer = load_fitted(lake, record)
     ladder = [scorer, popular_lately(data), _popularity(data, {})]
@@ -43,32 +50,37 @@ def files_of(
     lists, shares = customer_lists(
         data, ladder, ids, size, repeats=settings.publishing.repeats, label=label, rungs=rungs
     )
-    tables = {
-        "lists": lists.extend(segment_lists(data, ladder, size, label)),
-        "related": _beside(settings, lake, data, fits, RELATED, "related", version),
-        "complements": _beside(settings, lake, data, fits, COMPLETE, "complete", version),
-        "products": _products(data),
-    }
-    files = {f"{name}.parquet": _parquet(table) for name, table in tables.items() if table is not None}
+    tables = {"lists": lists.extend(segment_lists(data, ladder, size, label)), "products": _products(data)}
+    files = {f"{name}.parquet": _parquet(table) for name, table in tables.items()}
     files["champion.safetensors"] = lake.read(ref_from(record["scorer"]))
-    files |= _role(lake, fits, COMPLETE, "complements.safetensors")
-    rows = {f"{name}.parquet": table.height for name, table in tables.items() if table is not None}
-    files |= assortment_files(lake, assortment or {}, rows)
-    found, said = search_files(settings, lake, night)
-    facts = {"rungs": shares, "customers": len(ids), "version": version, "sizes": dict(night["sizes"]), **said}
-    return files | found, rows, facts
+    rows = {f"{name}.parquet": table.height for name, table in tables.items()}
+    beside: dict[str, Callable[[], Files]] = {
+        "related": lambda: _beside(settings, lake, data, fits, ("related", RELATED), version),
+        "complements": lambda: _beside(settings, lake, data, fits, ("complements", COMPLETE), version),
+        "complements.safetensors": lambda: _role(lake, fits, COMPLETE, "complements.safetensors"),
+        "assortment": lambda: assortment_files(lake, assortment or {}),
+        "search": lambda: search_files(settings, lake, night),
+    }
+    lost: dict[str, str] = {}
+    for name, make in beside.items():
+        (more, more_rows), why = tried(name, make, NOTHING)
+        files, rows = files | more, rows | more_rows
+        lost |= {name: why} if why else {}
+    facts = {"rungs": shares, "customers": len(ids), "version": version, "sizes": dict(night["sizes"])}
+    return files, rows, {**facts, "lost": lost}
 
 
-def assortment_files(lake: Lake, assortment: Mapping[str, Any], rows: dict[str, int]) -> dict[str, bytes]:
-    """What the night planned for the segments: its table, the choice models behind it, its summary; adds to `rows`."""
-    files = {}
+def assortment_files(lake: Lake, assortment: Mapping[str, Any]) -> Files:
+    """What the night planned for the segments: its table, the choice models behind it, its summary."""
+    files: dict[str, bytes] = {}
+    rows: dict[str, int] = {}
     for ref in map(ref_from, assortment.get("tables", {}).values()):
         name = ref.path.rsplit("/", 1)[-1]
         files[name], rows[name] = lake.read(ref), ref.rows
     if files:
         summary = {k: v for k, v in assortment.items() if k != "tables"}
         files["assortment.json"] = json.dumps(summary, sort_keys=True).encode()
-    return files
+    return files, rows
 
 
 def _popularity(data: Dataset, settings: Mapping[str, Any]) -> Scorer:
@@ -94,24 +106,25 @@ def _beside(
     lake: Lake,
     data: Dataset,
     fits: Mapping[str, Record],
-    families: tuple[str, ...],
-    surface: str,
+    shown: tuple[str, tuple[str, ...]],
     version: str,
-) -> Any:
+) -> Files:
+    """The table `shown` names, by the first of its families that was fitted."""
+    name, families = shown
     record = _first_fitted(fits, families)
     if record is None:
-        return None
-    label = Label(surface, "champion", record["name"], version)
+        return NOTHING
+    label = Label(SURFACES[name], "champion", record["name"], version)
     basket = record["family"] == "complements"
     reason = "often bought in the same order" if basket else "bought by the same customers"
-    return product_lists(
-        data, load_fitted(lake, record), settings.publishing.related, label, basket=basket, reason=reason
-    )
+    scorer, size = load_fitted(lake, record), settings.publishing.related
+    table = product_lists(data, scorer, size, label, basket=basket, reason=reason)
+    return {f"{name}.parquet": _parquet(table)}, {f"{name}.parquet": table.height}
 
 
-def _role(lake: Lake, fits: Mapping[str, Record], families: tuple[str, ...], name: str) -> dict[str, bytes]:
+def _role(lake: Lake, fits: Mapping[str, Record], families: tuple[str, ...], name: str) -> Files:
     record = _first_fitted(fits, families)
-    return {} if record is None else {name: lake.read(ref_from(record["scorer"]))}
+    return NOTHING if record is None else ({name: lake.read(ref_from(record["scorer"]))}, {})
 
 
 def _products(data: Dataset) -> Any:

@@ -9,6 +9,7 @@ from recsys.config import Settings
 from recsys.contest.backtest import barred_products, judge, summaries
 from recsys.contest.generation import popular_lately
 from recsys.contest.night import folder
+from recsys.contest.optional import tried
 from recsys.contest.record import Record, load_fitted
 from recsys.contest.segments import segments_of, sellers_shown
 from recsys.contract import Dataset
@@ -17,7 +18,10 @@ from recsys.data.split import HeldOut
 
 
 def judge_fitted(settings: Settings, lake: Lake, night: Mapping[str, Any], record: Record) -> Record:
-    """cards (a Ref per track), tracks, segments and sellers of an ok record; judged once."""
+    """cards (a Ref per track), tracks, segments and sellers of an ok record; judged once.
+
+    Segments and sellers are told, not judged: what goes wrong there leaves them empty, with the reason under `lost`.
+    """
     place, rules = f"{folder(dict(night))}/backtest/{record['name']}", settings.contest
 
     def make() -> Record:
@@ -26,11 +30,15 @@ def judge_fitted(settings: Settings, lake: Lake, night: Mapping[str, Any], recor
         scorer, barred = load_fitted(lake, record), barred_products(train)
         cards = judge(record["name"], scorer, held, rules, barred=barred, fallback=popular_lately(train))
         own = cards.get(rules.track)
+        segments, no_segments = tried("segments", lambda: segments_of(own, held, train, rules) if own else [], [])
+        sellers, no_sellers = tried("sellers", lambda: sellers_shown(own, train) if own else {}, {})
+        lost = {name: why for name, why in (("segments", no_segments), ("sellers", no_sellers)) if why}
         return {
             "cards": {t: lake.put_value(f"{place}/{t}.safetensors", card).json() for t, card in cards.items()},
             "tracks": summaries(cards, rules, night["seed"]),
-            "segments": segments_of(own, held, train, rules) if own else [],
-            "sellers": sellers_shown(own, train) if own else {},
+            "segments": segments,
+            "sellers": sellers,
+            **({"lost": lost} if lost else {}),
         }
 
     found: Record = lake.once(f"{place}/record.json", make)

@@ -1,24 +1,31 @@
-"""Tasks the night can do without: whatever goes wrong in one becomes its status and its reason."""
+"""What the night can do without: whatever goes wrong in it becomes words, and the night goes on."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from recsys.errors import RecsysError
 
 Json = dict[str, Any]
+T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 
-def attempt(task: str, make: Callable[[], Json]) -> Json:
-    """What `make` returns, or {"status": "failed", "reason": words}; an unexpected error leaves its traceback."""
+def tried(task: str, make: Callable[[], T], instead: T) -> tuple[T, str]:
+    """(what `make` returns, "") or (`instead`, why); an unexpected error leaves its traceback in the log."""
     try:
-        return make()
+        return make(), ""
     except RecsysError as error:
         log.warning("%s: %s", task, error)
-        return {"status": "failed", "reason": str(error)}
+        return instead, str(error)
     except Exception as error:
         log.exception("%s failed", task)
-        return {"status": "failed", "reason": f"{type(error).__name__}: {error}. The log has the traceback."}
+        return instead, f"{type(error).__name__}: {error}. The log has the traceback."
+
+
+def attempt(task: str, make: Callable[[], Json]) -> Json:
+    """What `make` returns, or {"status": "failed", "reason": words}."""
+    found, why = tried(task, make, {})
+    return {"status": "failed", "reason": why} if why else found

@@ -58,6 +58,8 @@ def test_words_nobody_knows_are_said(config: str) -> None:
 
 
 def test_a_generation_without_search_says_why(tmp_path: Path) -> None:
-    config = published(tmp_path, {"lists.parquet": b""}, search="failed: search; got 0 products with a title.")
+    config = published(
+        tmp_path, {"lists.parquet": b""}, lost={"search": "failed: search; got 0 products with a title."}
+    )
     with pytest.raises(RecsysError, match="gen-000001 has no search; got failed: search; got 0 products with a title"):
         ask(config, "cup")

@@ -65,8 +65,7 @@ def test_a_recommender_is_champion_and_named_as_calibrated(tmp_path: Any) -> Non
         assert segment["gap"] == 0
         assert segment["value"] >= segment["value_today"] > 0
     assert nightly(SETTINGS, lake, night, "item_neighbours", [fit], lambda _: fit) == facts
-    rows: dict[str, int] = {}
-    files = assortment_files(lake, facts, rows)
+    files, rows = assortment_files(lake, facts)
     assert set(files) == {"assortment.parquet", "choices.json.gz", "assortment.json"}
     assert rows["assortment.parquet"] == table.height
 
@@ -106,5 +105,5 @@ def test_nothing_to_plan_says_so(tmp_path: Any) -> None:
     facts = nightly(SETTINGS, lake, night, "ease", [fit], lambda _: fit)
     assert facts["status"] == "none"
     assert facts["reason"] == "No segment could be planned: 3 too small or without an answer."
-    assert assortment_files(lake, facts, {}) == {}
+    assert assortment_files(lake, facts) == ({}, {})
     assert assortments.SECONDS <= 15

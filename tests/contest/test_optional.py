@@ -1,6 +1,6 @@
 import pytest
 
-from recsys.contest.optional import attempt
+from recsys.contest.optional import attempt, tried
 from recsys.errors import FitError
 
 
@@ -14,6 +14,8 @@ def test_what_goes_wrong_becomes_a_status(caplog: pytest.LogCaptureFixture) -> N
         raise ValueError("surprise")
 
     assert attempt("task", refused) == {"status": "failed", "reason": "A fit; got NaN."}
+    assert tried("task", refused, 7) == (7, "A fit; got NaN.")
+    assert tried("task", lambda: 8, 7) == (8, "")
     found = attempt("task", broken)
     assert found["status"] == "failed"
     assert "ValueError: surprise" in found["reason"]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from recsys import publication
+from recsys import publication, steps
 from recsys.contest.retention import tidy
 from recsys.data.lake import Lake
 from recsys.errors import StoreError
@@ -77,3 +77,17 @@ def test_what_a_running_night_has_written_is_left_alone(tmp_path: Path) -> None:
 
 def test_an_empty_lake_has_nothing_to_tidy(tmp_path: Path) -> None:
     assert tidy(Lake(str(tmp_path)), 5) == {"generations": 0, "files": 0}
+
+
+def test_a_night_that_is_published_does_not_fail_for_its_tidying(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "recsys.toml").write_text(f'[orders]\npath = "{tmp_path}/orders.csv"\n')
+
+    def broken(*_: object) -> None:
+        raise PermissionError("somebody holds the file")
+
+    monkeypatch.setattr("recsys.contest.retention.tidy", broken)
+    told = steps.tidy({"config": str(tmp_path / "recsys.toml"), "lake": str(tmp_path)}, {"current": True})
+    assert told["status"] == "failed"
+    assert "somebody holds the file" in told["reason"]
