@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import installed  # noqa: F401
-from airflow.sdk import dag, get_current_context, task
+from airflow.sdk import dag, task
 from airflow.sdk.exceptions import AirflowSkipException
 from champion_asset import champion
 from night_tasks import call, retries
@@ -16,21 +16,18 @@ from night_tasks import call, retries
 from recsys.config import load
 
 settings = load()
-CHAMPION = champion(settings)
 
 
 @task
 def push_lists() -> dict[str, Any]:
-    """The lists of the generation that was announced; of the one being served when triggered by hand."""
+    """The lists of the generation being served: of the one announced, unless it was rolled back meanwhile."""
     if not settings.publishing.push_url:
         raise AirflowSkipException("No [publishing] push_url: nothing to push to.")
-    events = get_current_context()["triggering_asset_events"].get(CHAMPION) or ()
-    told = [event.extra.get("generation") for event in events]
-    return call("push", told[-1] if told else None)
+    return call("push")
 
 
 @dag(
-    schedule=[CHAMPION],
+    schedule=[champion(settings)],
     default_args=retries(settings),
     max_active_runs=1,
     tags=[settings.shop.name],

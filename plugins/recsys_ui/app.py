@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
@@ -21,7 +21,10 @@ from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse, Resp
 from recsys import publication
 from recsys.config import Settings, load
 from recsys.data.lake import Lake
-from recsys.errors import RecsysError
+from recsys.errors import RecsysError, ServiceError
+from recsys.publication import Entry
+from recsys.serving.push import push_lists
+from recsys.tracking.champion import model_name
 from recsys.tracking.pages import night_page, version_page
 from recsys_ui import books
 from recsys_ui.page import render, render_message
@@ -67,18 +70,21 @@ def build() -> FastAPI:
     return app
 
 
-def newest(request: Request, user: User) -> HTMLResponse:
+def newest(user: User) -> HTMLResponse:
     """The side bar's page: the newest night and the sequence of generations."""
     settings, lake = _open()
-    return _page(request, user, settings, lake, books.newest_board(lake, settings), "")
+    history = list(publication.entries(lake))
+    return _page(user, settings, lake, history, books.newest_board(lake, settings, history), "")
 
 
-def of_run(request: Request, user: User, dag_run_id: str = "", dag_id: str = DAG) -> HTMLResponse:
+def of_run(user: User, dag_run_id: str = "", dag_id: str = DAG) -> HTMLResponse:
     """The tab of a run."""
     if dag_id != DAG:
         return HTMLResponse(render_message("No leaderboard here", f"{dag_id} is not a night: it judges nobody."))
     settings, lake = _open()
-    return _page(request, user, settings, lake, books.board_of_run(lake, settings, dag_run_id), dag_run_id)
+    history = list(publication.entries(lake))
+    board = books.board_of_run(lake, settings, dag_run_id, history)
+    return _page(user, settings, lake, history, board, dag_run_id)
 
 
 def report(request: Request, as_of: str = "", key: str = "") -> Response:
@@ -107,8 +113,7 @@ def seller(night: str, page: str) -> Response:
 def mlflow(request: Request, key: str = "", version: str = "") -> Response:
     """On to MLflow: the run table narrowed to a night, or the version of the champion."""
     settings, _ = _open()
-    model = f"recsys-{settings.shop.name}"
-    page = version_page(settings, model, version) if version else night_page(settings, key)
+    page = version_page(settings, model_name(settings), version) if version else night_page(settings, key)
     if not page:
         raise HTTPException(404, "MLflow has no address to show: set [tracking] public_url, or `recsys up`.")
     return RedirectResponse(page, status_code=303)
@@ -129,13 +134,29 @@ def rollback(
     why: Annotated[str, Form(max_length=200)] = "",
 ) -> Response:
     """Serve the generation before the last change of champion again; only from our own page, only what it showed."""
-    _, lake = _open()
+    settings, lake = _open()
     _check_origin(request)
     if not _genuine(token, user, publication.standing(lake).number):
         raise HTTPException(403, "This page is out of date: load it again, look at what is served, then roll back.")
     said = " ".join(why.split())
-    publication.rollback(lake, f"rolled back in Airflow by {user.get_name()}" + (f": {said}" if said else ""))
+    entry = publication.rollback(lake, f"rolled back in Airflow by {user.get_name()}" + (f": {said}" if said else ""))
+    _push(settings, lake, entry.serves)
     return RedirectResponse("./", status_code=303)
+
+
+def _push(settings: Settings, lake: Lake, generation: str) -> None:
+    """Give a shop that reads SQL the lists too; raises ServiceError when only the lake was rolled back."""
+    told = settings.publishing
+    if not told.push_url:
+        return
+    try:
+        push_lists(lake, generation, told.push_url, told.push_table)
+    except RecsysError as error:
+        raise ServiceError(
+            f"{generation} is served again, but not from the shop's database",
+            got=str(error),
+            cure="Trigger the DAG after_champion: it pushes what is served.",
+        ) from error
 
 
 def may_roll_back(user: Any) -> bool:
@@ -173,9 +194,9 @@ def _check_origin(request: Request) -> None:
 
 
 def _page(
-    request: Request, user: Any, settings: Settings, lake: Lake, board: books.Board | None, run: str
+    user: Any, settings: Settings, lake: Lake, history: Sequence[Entry], board: books.Board | None, run: str
 ) -> HTMLResponse:
-    shop = books.shop_of(lake)
+    shop = books.shop_of(history)
     token = token_for(user, shop.standing.number) if shop.can_roll_back and may_roll_back(user) else ""
     served = shop.standing.served or {}
     version = books.version_of(lake, f"gen-{int(served['number']):06d}") if served else ""

@@ -12,6 +12,7 @@ from recsys.data.lake import Lake
 from recsys.data.runs import note_of
 from recsys.errors import StoreError
 from recsys.publication import Entry
+from recsys.report.sections.leaderboard import measured
 
 Json = Mapping[str, Any]
 SHOWN = 12  # entries of the sequence
@@ -71,9 +72,9 @@ class Shop:
         return sum(entry.kind == "publish" for entry in self.entries) > 1
 
 
-def shop_of(lake: Lake) -> Shop:
-    """Where the sequence stands."""
-    return Shop(publication.standing(lake), tuple(reversed(list(publication.entries(lake)))))
+def shop_of(history: Sequence[Entry]) -> Shop:
+    """Where the sequence, oldest first, stands."""
+    return Shop(publication.standing_of(history), tuple(reversed(history)))
 
 
 def version_of(lake: Lake, generation: str) -> str:
@@ -83,25 +84,30 @@ def version_of(lake: Lake, generation: str) -> str:
     return str((note or {}).get("version") or "")
 
 
-def board_of_run(lake: Lake, settings: Settings, run: str) -> Board | None:
+def board_of_run(lake: Lake, settings: Settings, run: str, history: Sequence[Entry]) -> Board | None:
     """The night a DAG run is or was about; None before it has prepared its data."""
     note = note_of(lake, run)
-    return None if note is None else _board(lake, settings, note["as_of"], note["key"], note.get("decision"))
+    return None if note is None else _board(lake, settings, note, history)
 
 
-def newest_board(lake: Lake, settings: Settings) -> Board | None:
-    """The newest published night; None before the first."""
-    published = [entry for entry in publication.entries(lake) if entry.kind == "publish"]
+def newest_board(lake: Lake, settings: Settings, history: Sequence[Entry]) -> Board | None:
+    """The newest published night; None before the first.
+
+    A switch of sellers publishes a night's files again under a key of its own: the night's key is what it closed with.
+    """
+    published = _published(history)
     if not published:
         return None
-    m = max(published, key=lambda entry: entry.number).manifest
-    return _board(lake, settings, str(m["as_of"]), str(m["key"]), _decision_path(lake, m))
+    manifest = published[-1].manifest
+    told = {"key": manifest["key"], "decision": None, **(_read(lake, manifest.get("night")) or {})}
+    return _board(lake, settings, {**told, "as_of": manifest["as_of"]}, history)
 
 
-def _board(lake: Lake, settings: Settings, as_of: str, key: str, path: str | None) -> Board:
-    published = [entry for entry in publication.entries(lake) if entry.kind == "publish"]
+def _board(lake: Lake, settings: Settings, night: Json, history: Sequence[Entry]) -> Board:
+    """night: its as_of, key and decision, the path of one or None."""
+    published, as_of, key = _published(history), str(night["as_of"]), str(night["key"])
     entry = next((e for e in published if e.manifest["key"] == key), None)
-    decision = _read(lake, path) or {}
+    decision = _read(lake, night.get("decision")) or {}
     raw = decision.get("leaderboard") or _judged_so_far(lake, as_of, key)
     night_before, earlier = _night_before(lake, published, as_of)
     rows = _rows(raw, earlier, settings, decision.get("champion"))
@@ -115,13 +121,13 @@ def _night_before(lake: Lake, published: Sequence[Entry], as_of: str) -> tuple[s
     if not earlier:
         return "", ()
     manifest = max(earlier, key=lambda m: (m["as_of"], m["number"]))
-    decision = _read(lake, _decision_path(lake, manifest)) or {}
+    closed = _read(lake, manifest.get("night")) or {}
+    decision = _read(lake, closed.get("decision")) or {}
     return str(manifest["as_of"]), decision.get("leaderboard", ())
 
 
-def _decision_path(lake: Lake, manifest: Json) -> str | None:
-    closed = _read(lake, manifest.get("night"))
-    return None if closed is None else str(closed["decision"])
+def _published(history: Sequence[Entry]) -> list[Entry]:
+    return [entry for entry in history if entry.kind == "publish"]
 
 
 def _judged_so_far(lake: Lake, as_of: str, key: str) -> list[Json]:
@@ -163,9 +169,7 @@ def _rows(board: Sequence[Json], before: Sequence[Json], settings: Settings, cha
 
 
 def _metric(row: Json, settings: Settings) -> Json:
-    track: Json = (row.get("tracks") or {}).get(settings.contest.track) or {}
-    found: Json = track.get("metrics", {}).get(settings.contest.primary) or {}
-    return found
+    return measured(row, settings.contest.track, settings.contest.primary) or {}
 
 
 def _mean(row: Json, settings: Settings) -> float:

@@ -10,6 +10,7 @@ from urllib.parse import quote, urlencode
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from recsys.config import Settings
+from recsys.report.tables import metric_name
 from recsys_ui.books import SHOWN, Board, Shop
 
 ACTIONS = {
@@ -42,7 +43,7 @@ def render(settings: Settings, shop: Shop, board: Board | None, run: str, *, tok
             run=run,
             token=token,
             links=links,
-            metric=_label(settings.contest.primary),
+            metric=metric_name(settings.contest.primary),
             version=version,
             level=settings.contest.level,
             entries=shop.entries[:SHOWN],
@@ -51,12 +52,6 @@ def render(settings: Settings, shop: Shop, board: Board | None, run: str, *, tok
         )
     )
     return text
-
-
-def _label(metric: str) -> str:
-    """`ndcg_at_10` as people write it."""
-    name, _, k = metric.partition("_at_")
-    return f"{name.upper() if name in ('ndcg', 'map', 'mrr') else name}@{k}"
 
 
 def render_message(title: str, text: str) -> str:

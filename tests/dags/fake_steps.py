@@ -71,7 +71,7 @@ def settle(night: dict[str, Any], decision: dict[str, Any], answer: dict[str, An
     return decision
 
 
-def push(generation: str | None) -> dict[str, Any]:
+def push(generation: str | None = None) -> dict[str, Any]:
     _call("push", generation)
     return {"generation": generation, "rows": 3}
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import os
 import re
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 from fastapi.testclient import TestClient
 
@@ -87,13 +90,14 @@ def lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lake:
 
 
 def _night(lake: Lake, one: Settings, champion: str, day: int, mean: float, reason: str = "") -> None:
+    """A night that published one list: of the customer bob, the champion's name as his only product."""
     records = [world.record(lake, "ease", mean), world.record(lake, "als", 0.1), world.failed("lightfm_warp")]
     decision = world.decision(champion, records)
     if reason:
         decision |= {"reasons": [reason], "tests": []}
     night = world.night(day)
     path = lake.put_json(f"nights/{night['as_of']}/{night['key']}/decision-0-auto.json", decision).path
-    closed = lake.put_json(f"nights/{night['as_of']}/{night['key']}/closed.json", {"decision": path}).path
+    closed = lake.put_json(f"nights/{night['as_of']}/{night['key']}/closed.json", {"key": night["key"], "decision": path}).path
     manifest = {
         "key": night["key"],
         "as_of": night["as_of"],
@@ -104,7 +108,10 @@ def _night(lake: Lake, one: Settings, champion: str, day: int, mean: float, reas
         "reasons": decision["reasons"],
         "scorer_age_nights": 0,
     }
-    publication.publish(lake, publication.standing(lake).number, {"x": b"x"}, manifest, {})
+    lists = BytesIO()
+    told = {"arm": ["champion"], "customer": ["bob"], "rank": [1], "product": [champion]}
+    pl.DataFrame(told).write_parquet(lists)
+    publication.publish(lake, publication.standing(lake).number, {"lists.parquet": lists.getvalue()}, manifest, {})
     remember(lake, night, path)
 
 
@@ -184,6 +191,28 @@ def test_the_side_bar_shows_the_newest_night(app: Any, lake: Lake) -> None:
     assert "night of 2011-12-08" in client(app, "viewer").get("/").text
 
 
+def test_a_switch_of_sellers_leaves_the_night_its_links(app: Any, lake: Lake) -> None:
+    """Its generation has a key of its own, under which there is neither a report nor a run in MLflow."""
+    before = client(app, "viewer").get("/").text
+    newest = list(publication.entries(lake))[-1]
+    told = {k: v for k, v in newest.manifest.items() if k not in ("files", "format", "number", "kind", "previous")}
+    publication.publish(lake, newest.number, {}, {**told, "key": "switch-1", "off": ["anna"]}, {})
+    after = client(app, "viewer").get("/").text
+    assert "gen-000003, as of 2011-12-08 (the night above published gen-000002)" in after
+    links = re.compile(r'href="(report\?[^"]*|mlflow\?[^"]*)"')
+    assert links.findall(after) == links.findall(before)
+    assert "report?as_of=2011-12-08&amp;key=key8" in after
+
+
+@pytest.mark.parametrize("path", ["/", "/run?dag_run_id=manual__8"])
+def test_a_view_reads_the_sequence_once(app: Any, lake: Lake, monkeypatch: pytest.MonkeyPatch, path: str) -> None:
+    read, times = publication.entries, []
+    for where in (publication, sys.modules[read.__module__]):
+        monkeypatch.setattr(where, "entries", lambda lake: times.append(lake) or read(lake))
+    assert client(app, "viewer").get(path).status_code == 200
+    assert len(times) == 1
+
+
 def test_a_run_that_has_not_decided_says_so_and_looks_again(app: Any, lake: Lake) -> None:
     remember(lake, world.night(9))
     text = client(app, "viewer").get("/run?dag_run_id=manual__9").text
@@ -244,6 +273,27 @@ def test_a_rollback_once_from_our_page(app: Any, lake: Lake) -> None:
     assert "Since then: gen-000001 is served again, champion ease" in browser.get("/").text
     assert rolled(browser, told) == 403  # the page is out of date now
     assert publication.standing(lake).number == 3
+
+
+def test_a_shop_that_reads_sql_follows_a_rollback(app: Any, lake: Lake, monkeypatch: Any, tmp_path: Path) -> None:
+    file = tmp_path / "shop.db"
+    monkeypatch.setenv("RECSYS_PUBLISHING__PUSH_URL", f"sqlite:///{file}")
+    browser = client(app, "user")
+    assert rolled(browser, {"token": token(browser.get("/").text)}) == 303
+    with sqlite3.connect(file) as shop:
+        told = "select customer, product, generation from recommendations"
+        assert shop.execute(told).fetchall() == [("bob", "ease", "gen-000001")]
+
+
+def test_a_rollback_whose_lists_cannot_be_pushed_says_what_it_did(app: Any, lake: Lake, monkeypatch: Any) -> None:
+    monkeypatch.setenv("RECSYS_PUBLISHING__PUSH_URL", "sqlite:////nowhere/at/all.db")
+    browser = client(app, "user")
+    told = {"token": token(browser.get("/").text)}
+    answer = browser.post("/rollback", data=told, headers={"Origin": SITE})
+    assert answer.status_code == 409
+    assert "gen-000001 is served again, but not from the shop" in answer.text
+    assert "Trigger the DAG after_champion" in answer.text
+    assert publication.current(lake).name == "gen-000001"
 
 
 def test_a_rollback_from_elsewhere_is_refused(app: Any, lake: Lake) -> None:
