@@ -66,7 +66,7 @@ def nightly_retraining() -> None:
     blended = step("blend", night, backtests, fits)
     markets = step("demand", night, backtests, fits)
     decision = step("settle", night, decision, ask(settings, decision))
-    assortment = step("assort", night, decision, fits)
+    assortment = step("assort", night, backtests, decision, fits)
     publication = step("publish", night, decision, fits, assortment, trial)
     announce(settings, publication)
     facts = {"demand": markets, "assortment": assortment, "experiments": trial}

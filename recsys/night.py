@@ -30,7 +30,7 @@ def run_night(params: Mapping[str, Any], tell: Tell | None = None) -> Json:
     steps.blend(night, backtests, fits)
     markets = steps.demand(night, backtests, fits)
     say("demand", str(markets.get("reason", markets["status"])))
-    assortment = steps.assort(night, decision, fits)
+    assortment = steps.assort(night, backtests, decision, fits)
     say("assort", str(assortment.get("reason", assortment["status"])))
     published = steps.publish(night, decision, fits, assortment, trial)
     say("publish", published["why"] if not published["generation"] else published["generation"])

@@ -197,17 +197,14 @@ def demand(night: Night, backtests: Sequence[Json], fits: Sequence[Json]) -> Jso
     return attempt("demand", lambda: read(settings, lake, night, backtests, fits))
 
 
-def assort(night: Night, decision: Json, fits: Sequence[Json]) -> Json:
+def assort(night: Night, backtests: Sequence[Json], decision: Json, fits: Sequence[Json]) -> Json:
     """Which products each segment should carry: a table of keep, add and drop for the generation."""
     from recsys.contest import assortments
     from recsys.contest.optional import attempt
 
     settings, lake = _open(night)
-
-    def backtested(name: str) -> Json:
-        return _fit(night, name, night["train"], {})
-
-    return attempt("assort", lambda: assortments.nightly(settings, lake, night, decision["champion"], fits, backtested))
+    champion = decision["champion"]
+    return attempt("assort", lambda: assortments.nightly(settings, lake, night, champion, fits, backtests))
 
 
 def publish(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import gzip
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
@@ -46,15 +46,17 @@ def nightly(
     night: Json,
     champion: str | None,
     fits: Sequence[Json],
-    backtest: Callable[[str], Record],
+    backtests: Sequence[Json],
 ) -> Json:
-    """Facts of the step, its tables stored under the night's folder; `backtest` gives a contender's backtest fit."""
+    """Facts of the step, its tables stored under the night's folder; nothing is fitted here."""
     from recsys.contest.generation import popular_lately
 
     if champion is None:
         return {"status": "none", "reason": "Nobody is champion, so nobody can say what sells together."}
     record, _ = champion_record(lake, champion, {r["name"]: r for r in fits}, night)
-    place = f"{folder(night)}/assortment-{key_of(record['scorer'], settings.publishing.assortment)}"
+    judged = next((r for r in backtests if r["name"] == champion and r["status"] == "ok"), None)
+    inputs = [record["scorer"], judged and judged["scorer"], settings.publishing.assortment]
+    place = f"{folder(night)}/assortment-{key_of(*inputs)}"
     known: Json | None = lake.known(f"{place}/{SUMMARY}")
     if known is not None:
         return known
@@ -63,7 +65,7 @@ def nightly(
     if isinstance(scorer, ChoiceScorer):
         feed, told = choice_feed(scorer, champion), {"kind": "choice"}
     else:
-        feed, told = _calibrated(settings, lake, night, (champion, scorer, fallback), data, backtest(champion))
+        feed, told = _calibrated(settings, lake, night, (champion, scorer, fallback), data, judged)
     found = plan(data, feed, settings, time.monotonic() + SECONDS)
     return _store(lake, place, found, {**told, "champion": champion, "size": settings.publishing.assortment})
 
@@ -118,7 +120,12 @@ def _few_leave(instance: Instance) -> list[str]:
 
 
 def _calibrated(
-    settings: Settings, lake: Lake, night: Json, champion: tuple[str, Scorer, Scorer], data: Dataset, backtest: Record
+    settings: Settings,
+    lake: Lake,
+    night: Json,
+    champion: tuple[str, Scorer, Scorer],
+    data: Dataset,
+    backtest: Record | None,
 ) -> tuple[Feed, Json]:
     """The champion by its backtest's calibration; where it has none, what sells lately feeds the table instead."""
     from recsys.contest.generation import popular_lately
@@ -128,7 +135,7 @@ def _calibrated(
     held = lake.read_value(HeldOut, ref_from(night["held"]))
     before = popular_lately(train)
     judged = before
-    if backtest["status"] == "ok":
+    if backtest is not None:
         judged = load_fitted(lake, backtest)
     else:
         name, scorer = f"popular lately in the segment ({name} has no backtest to be calibrated on)", fallback

@@ -30,11 +30,11 @@ def test_the_champions_assortments_are_published_and_a_second_try_changes_nothin
     markets = steps.demand(told["night"], told["backtests"], told["fits"])
     assert markets["status"] == "none"
     assert "no [markets]" in markets["reason"]
-    planned = steps.assort(told["night"], told["decision"], told["fits"])
+    planned = steps.assort(told["night"], told["backtests"], told["decision"], told["fits"])
     assert planned["status"] == "ok"
     assert {s["segment"] for s in planned["segments"]} == {"north", "south"}
     assert planned["champion"] == told["decision"]["champion"]
-    assert steps.assort(told["night"], told["decision"], told["fits"]) == planned
+    assert steps.assort(told["night"], told["backtests"], told["decision"], told["fits"]) == planned
     published = steps.publish(told["night"], told["decision"], told["fits"], planned)
     lake = Lake(str(root / "runtime" / "lake"))
     entry = publication.current(lake)
@@ -53,7 +53,9 @@ def test_the_champions_assortments_are_published_and_a_second_try_changes_nothin
 
 def test_what_goes_wrong_is_a_status_and_the_night_publishes_all_the_same(night: Any) -> None:
     _, told = night
-    broken = steps.assort(told["night"], {**told["decision"], "champion": "nobody"}, told["fits"])
+    broken = steps.assort(
+        *(told[k] for k in ("night", "backtests")), {**told["decision"], "champion": "nobody"}, told["fits"]
+    )
     assert broken["status"] == "failed"
     assert "nobody" in broken["reason"]
     again = steps.publish(told["night"], told["decision"], told["fits"], broken)

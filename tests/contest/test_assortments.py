@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
 
+from recsys import steps
 from recsys.config import Settings
 from recsys.contest import assortments
 from recsys.contest.assortments import nightly, plan
@@ -49,7 +51,7 @@ def test_a_recommender_is_champion_and_named_as_calibrated(tmp_path: Any) -> Non
     data, lake = world(), Lake(str(tmp_path))
     night = books(lake, data)
     fit = record(lake, "item_neighbours", catalog.build("item_neighbours", {}).fit(data, Run()).scorer)
-    facts = nightly(SETTINGS, lake, night, "item_neighbours", [fit], lambda _: fit)
+    facts = nightly(SETTINGS, lake, night, "item_neighbours", [fit], [fit])
     assert facts["status"] == "ok"
     assert facts["kind"] == "recommender"
     assert facts["calibration"]["sharpness"] > 0
@@ -64,7 +66,7 @@ def test_a_recommender_is_champion_and_named_as_calibrated(tmp_path: Any) -> Non
     for segment in facts["segments"]:
         assert segment["gap"] == 0
         assert segment["value"] >= segment["value_today"] > 0
-    assert nightly(SETTINGS, lake, night, "item_neighbours", [fit], lambda _: fit) == facts
+    assert nightly(SETTINGS, lake, night, "item_neighbours", [fit], [fit]) == facts
     files, rows = assortment_files(lake, facts)
     assert set(files) == {"assortment.parquet", "choices.json.gz", "assortment.json"}
     assert rows["assortment.parquet"] == table.height
@@ -74,8 +76,27 @@ def test_a_champion_without_a_backtest_is_replaced_by_what_sells_lately(tmp_path
     data, lake = world(), Lake(str(tmp_path))
     fit = record(lake, "ease", catalog.build("ease", {}).fit(data, Run()).scorer)
     lost = {"name": "ease", "status": "failed", "reason": "deadline"}
-    facts = nightly(SETTINGS, lake, books(lake, data), "ease", [fit], lambda _: lost)
+    facts = nightly(SETTINGS, lake, books(lake, data), "ease", [fit], [lost])
     assert facts["segments"][0]["source"].startswith("calibrated probabilities of popular lately in the segment (ease")
+    assert facts == nightly(SETTINGS, lake, books(lake, data), "ease", [fit], [])
+
+
+def test_a_backtest_that_was_killed_is_not_fitted_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Planning an assortment is no place to train: a killed fit is stored nowhere, so asking for it would start it."""
+    data, lake = world(), Lake(str(tmp_path))
+    (tmp_path / "recsys.toml").write_text('[contenders.ease]\nfamily = "ease"\n')
+    night = {**books(lake, data), "config": str(tmp_path / "recsys.toml"), "lake": str(tmp_path), "seed": 0,
+             "contenders": ["ease"], "fit_seconds": 60.0, "fit_memory_mb": 4000}  # fmt: skip
+    fit = record(lake, "ease", catalog.build("ease", {}).fit(data, Run()).scorer)
+    killed = {"name": "ease", "status": "failed", "reason": "The fit was killed by signal SIGKILL."}
+
+    def started(*_: object, **__: object) -> None:
+        raise AssertionError("a fit was started")
+
+    monkeypatch.setattr("recsys.contest.record.fit", started)
+    facts = steps.assort(night, [killed], {"champion": "ease"}, [fit])
+    assert facts["status"] == "ok", facts["reason"]
+    assert "popular lately" in facts["reason"]
 
 
 def test_a_choice_scorer_feeds_it_directly_and_the_set_is_the_best_of_all() -> None:
@@ -102,7 +123,7 @@ def test_nothing_to_plan_says_so(tmp_path: Any) -> None:
     data, lake = worlds.checkerboard(20, 12), Lake(str(tmp_path))
     fit = record(lake, "ease", catalog.build("ease", {}).fit(data, Run()).scorer)
     night = books(lake, data, held_out(data, [1, 2, 4]))
-    facts = nightly(SETTINGS, lake, night, "ease", [fit], lambda _: fit)
+    facts = nightly(SETTINGS, lake, night, "ease", [fit], [fit])
     assert facts["status"] == "none"
     assert facts["reason"] == "No segment could be planned: 3 too small or without an answer."
     assert assortment_files(lake, facts) == ({}, {})

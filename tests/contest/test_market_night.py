@@ -51,7 +51,10 @@ def night(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any
     backtests = [steps.backtest(night, name) for name in night["contenders"]]
     decision = {**steps.decide(night, backtests, steps.judge(night)), "champion": "logit"}
     fits = [steps.fit(night, name) for name in steps.eligible(backtests, decision)]
-    facts = {"demand": steps.demand(night, backtests, fits), "assortment": steps.assort(night, decision, fits)}
+    facts = {
+        "demand": steps.demand(night, backtests, fits),
+        "assortment": steps.assort(night, backtests, decision, fits),
+    }
     published = steps.publish(night, decision, fits, facts["assortment"])
     page = steps.report(night, backtests, decision, published, facts)
     return root, {"night": night, "backtests": backtests, "fits": fits, **facts, "page": page["page"]}

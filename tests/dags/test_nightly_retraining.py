@@ -92,7 +92,7 @@ def test_the_walk(tmp_path: Path) -> None:
         "demand": ["backtests", "fits", "prepare"],
         "approval": ["decide"],
         "settle": ["approval", "decide", "prepare"],
-        "assort": ["fits", "prepare", "settle"],
+        "assort": ["backtests", "fits", "prepare", "settle"],
         "publish": ["assort", "blend", "experiments", "fits", "prepare", "settle"],
         "announce": ["publish"],
         "register": ["assort", "backtests", "demand", "experiments", "prepare", "publish", "settle"],
