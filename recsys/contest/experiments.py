@@ -184,7 +184,7 @@ def _bandit(evidence: Evidence) -> Found:
     slates = traffic.pulls(evidence.shown, arms, settings)
     seed, now = int(evidence.night["seed"]), (int(evidence.night["day"]) + 1) * DAY
     shares = traffic.share_out(settings, slates, now, seed)
-    curve = traffic.regret_curve(slates, len(arms), settings.policy == "gaussian", seed)
+    curve = traffic.regret_curve(slates, settings, seed)
     rows = [
         {"scope": scope or "shop", **dict(zip(arms, shares.of(scope), strict=True))} for scope in ("", *shares.sellers)
     ]

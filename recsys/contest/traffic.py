@@ -23,6 +23,7 @@ from recsys.evaluation.bandit import (
     EpsilonGreedy,
     EqualSplit,
     GaussianThompson,
+    Newcomers,
     Policy,
     Tally,
     allocate,
@@ -59,9 +60,8 @@ def pulls(shown: pl.DataFrame, arms: Sequence[str], traffic: Traffic) -> pl.Data
 
     alone = pl.concat_str(pl.lit("row:"), pl.int_range(pl.len()).cast(pl.String))
     rows = shown.with_columns(slate=pl.coalesce("slate", alone)).filter(pl.col("arm").is_in(list(arms)))
-    outcome = (
-        (pl.col("outcome").sum() > 0).cast(pl.Float64) if traffic.policy == "thompson" else pl.col("outcome").sum()
-    )
+    earned = pl.col("outcome").sum()
+    outcome = (earned > 0).cast(pl.Float64) if _asks_whether(traffic) else earned
     slates = rows.group_by("surface", "slate", "arm").agg(
         pl.col("time").min(), pl.col("day").min(), pl.col("seller").first(), outcome=outcome
     )
@@ -70,11 +70,16 @@ def pulls(shown: pl.DataFrame, arms: Sequence[str], traffic: Traffic) -> pl.Data
 
 
 def tally(slates: pl.DataFrame, k: int, traffic: Traffic, now: int) -> Tally:
-    """What the slates say at `now` (epoch seconds): those whose outcome had time to arrive, old ones fading."""
+    """What the slates say at `now` (epoch seconds): those whose outcome had time to arrive, old ones fading.
+
+    A slate counts once its outcome had time, earned or not: counting early ones only would favour arms that are
+    answered fast. What has just had time weighs 1.
+    """
     import polars as pl
 
-    ripe = slates.filter(pl.col("time") <= now - int(traffic.delay_hours * 3600))
-    age = (now - ripe["time"].to_numpy()) / (traffic.half_life_days * DAY)
+    until = now - int(traffic.delay_hours * 3600)
+    ripe = slates.filter(pl.col("time") <= until)
+    age = (until - ripe["time"].to_numpy()) / (traffic.half_life_days * DAY)
     return Tally.of(ripe["row"].to_numpy(), ripe["outcome"].to_numpy(), k, 0.5 ** age.astype(np.float64))
 
 
@@ -84,21 +89,24 @@ def share_out(traffic: Traffic, slates: pl.DataFrame, now: int, seed: int) -> Al
     for (seller,), rows in slates.filter(slates["seller"].is_not_null()).group_by("seller"):
         sellers[str(seller)] = tally(rows, k, traffic, now)
     shared = tally(slates, k, traffic, now)
-    return allocate(policy_of(traffic), traffic.arms, shared, sellers, traffic.seller_exposures, seed)
+    return allocate(Newcomers(policy_of(traffic)), traffic.arms, shared, sellers, traffic.seller_exposures, seed)
 
 
-def regret_curve(slates: pl.DataFrame, k: int, money: bool, seed: int) -> list[Json]:
+def regret_curve(slates: pl.DataFrame, traffic: Traffic, seed: int) -> list[Json]:
     """What was lost so far by not always showing the best arm, per day (columns REGRET), 95 % over who is the best.
 
-    The arms' means are drawn from their posteriors; a day's loss is its slates times how far each fell short.
+    The arms' means are drawn from their posteriors; a day's loss is its slates times how far each fell short. An arm
+    that nobody has met is left out: nothing is known of what it would have earned.
     """
     if not slates.height:
         return []
-    means = _posterior(Tally.of(slates["row"].to_numpy(), slates["outcome"].to_numpy(), k), money, seed)
+    met, row = np.unique(slates["row"].to_numpy(), return_inverse=True)
+    found = Tally.of(row.astype(np.int32), slates["outcome"].to_numpy(), len(met))
+    means = _posterior(found, not _asks_whether(traffic), seed)
     short = means.max(axis=1, keepdims=True) - means
     days = np.sort(slates["day"].unique().to_numpy())
-    counts = np.zeros((len(days), k))
-    np.add.at(counts, (np.searchsorted(days, slates["day"].to_numpy()), slates["row"].to_numpy()), 1)
+    counts = np.zeros((len(days), len(met)))
+    np.add.at(counts, (np.searchsorted(days, slates["day"].to_numpy()), row), 1)
     lost = (short @ counts.T).cumsum(axis=1)
     low, high = np.quantile(lost, [0.025, 0.975], axis=0)
     columns = (days, counts.sum(axis=1).cumsum(), lost.mean(axis=0), low, high)
@@ -165,16 +173,20 @@ def contenders_of(allocation: Allocation, tests: Mapping[str, Trial], names: Map
     return sorted(arm for arm in arms if arm in names)
 
 
+def _asks_whether(traffic: Traffic) -> bool:
+    """Whether an outcome is 0 or 1 (did the slate earn anything?); all other policies ask how much."""
+    return traffic.policy == "thompson"
+
+
 def _fit(shares: Sequence[float], arms: Sequence[str]) -> tuple[float, ...]:
     return (*shares, *(0.0 for _ in range(len(arms) - len(shares))))
 
 
 def _posterior(found: Tally, money: bool, seed: int) -> F64:
-    """[DRAWS, k] draws of the arms' means."""
+    """[DRAWS, k] draws of the means of arms that were all met."""
     rng, k = np.random.default_rng(seed), len(found.n)
     if not money:
         return rng.beta(1 + found.total, 1 + np.maximum(found.n - found.total, 0), size=(DRAWS, k))
-    n = np.maximum(found.n, 1)
-    mean = found.total / n
-    spread = np.sqrt(np.maximum(found.squares / n - mean**2, 1e-12) / n)
+    mean = found.means()
+    spread = np.sqrt(np.maximum(found.squares / found.n - mean**2, 1e-12) / found.n)
     return rng.normal(mean, spread, size=(DRAWS, k))

@@ -12,7 +12,7 @@ from typing import Protocol
 
 import numpy as np
 
-from recsys.contract import F64, I32
+from recsys.contract import F64, I32, Flags
 from recsys.errors import ConfigError, DataError
 from recsys.evaluation.exposures import Exposures
 from recsys.evaluation.offpolicy import Estimate, replay
@@ -37,6 +37,10 @@ class Tally:
     def means(self) -> F64:
         """Mean outcome per arm [k], NaN where it was never pulled."""
         return np.asarray(np.divide(self.total, self.n, out=np.full(len(self.n), np.nan), where=self.n > 0))
+
+    def of_arms(self, arms: Flags) -> Tally:
+        """What is known of the flagged arms alone."""
+        return Tally(self.n[arms], self.total[arms], self.squares[arms])
 
     @classmethod
     def empty(cls, k: int) -> Tally:
@@ -137,23 +141,28 @@ class GaussianThompson:
         return with_floor(_wins(rng.normal(centre, np.sqrt(variance / kappa))), self.floor)
 
 
+@dataclass(frozen=True)
+class Newcomers:
+    """A policy among the arms somebody has met; one that nobody has gets an even share of the traffic.
+
+    Most policies give an arm they know nothing of nearly everything; where it cannot be shown, nothing is ever learnt.
+    """
+
+    policy: Policy
+
+    def shares(self, tally: Tally, seed: int) -> F64:
+        met = tally.n > 0
+        shares = np.full(len(met), 1 / len(met))
+        if met.any():
+            shares[met] *= met.sum() * self.policy.shares(tally.of_arms(met), seed)
+        return shares
+
+
 def with_floor(shares: F64, floor: float) -> F64:
     """(1 - floor) x shares + floor x uniform over the last axis. Raises ConfigError for a floor outside [0, 1]."""
     if not 0 <= floor <= 1:
         raise ConfigError("Bandit: exploration floor", got=floor, wanted="a share in [0, 1]")
     return np.asarray((1 - floor) * shares + floor / shares.shape[-1])
-
-
-def tally_log(log: Exposures, now: int, window: int = 0, half_life: float | None = None) -> Tally:
-    """What a log says at `now` (epoch seconds).
-
-    An exposure counts once its outcome had `window` seconds to arrive, click or no click: counting early clicks only
-    would favour arms that are answered fast. With a half life (seconds) older exposures weigh less.
-    """
-    ripe = log.time <= now - window
-    age = (now - window - log.time[ripe]).astype(np.float64)
-    weight = None if half_life is None else np.asarray(0.5 ** (age / half_life))
-    return Tally.of(log.arm[ripe], log.outcome[ripe], len(log.arms), weight)
 
 
 def allocate(
@@ -164,11 +173,12 @@ def allocate(
     enough: float = 1000.0,
     seed: int = 0,
 ) -> Allocation:
-    """Tonight's traffic: shares of the shared tally, a seller's own where each of its arms has `enough` pulls."""
+    """Tonight's traffic: shares of the shared tally; a seller's own where each arm anybody met has `enough` pulls."""
+    met = shared.n > 0
     own = {
         seller: _tuple(policy.shares(tally, seed + 1 + i))
         for i, (seller, tally) in enumerate(sorted((sellers or {}).items()))
-        if tally.n.min() >= enough
+        if met.any() and tally.n[met].min() >= enough
     }
     return Allocation(tuple(arms), _tuple(policy.shares(shared, seed)), sellers=own)
 

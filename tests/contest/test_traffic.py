@@ -57,6 +57,26 @@ def test_what_cannot_have_an_outcome_yet_does_not_count() -> None:
     assert late == shares(settings(delay_hours=48), log.filter(pl.col("day") == 90))
 
 
+def test_a_slate_counts_once_its_outcome_had_time_and_fades() -> None:
+    """By hand: at day 100 with a delay of 48 h and a half life of 4 days, day 98 weighs 1, day 94 a half."""
+    log = pl.concat([slates(("als", 3, 1), day=94), slates(("ease", 2, 2), day=98), slates(("als", 5, 5), day=99)])
+    given = settings(arms=("als", "ease", "new"), delay_hours=48, half_life_days=4)
+    found = traffic.tally(traffic.pulls(log, given.arms, given), 3, given, NOW)
+    assert found.n == pytest.approx([1.5, 2, 0])
+    assert found.total == pytest.approx([0.5, 2, 0])
+    assert traffic.tally(traffic.pulls(log, given.arms, given), 3, given, 90 * DAY).n.tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize("policy", ["thompson", "gaussian", "ucb", "epsilon"])
+def test_an_arm_nobody_has_met_does_not_freeze_the_others(policy: str) -> None:
+    log = slates(("als", 400, 10), ("champion", 400, 200), seller="anna")
+    found = shares(settings(policy=policy, arms=("als", "champion", "ghost")), log)
+    for of in (found.shares, found.of("anna")):
+        assert of[2] == pytest.approx(1 / 3, abs=1e-5)
+        assert of[1] > 0.5
+    assert set(found.sellers) == {"anna"}
+
+
 def test_a_seller_with_enough_exposures_has_shares_of_its_own() -> None:
     here = slates(("als", 400, 120), ("champion", 400, 10), ("ease", 400, 10), seller="anna")
     few = slates(("als", 20, 1), ("champion", 20, 1), ("ease", 20, 1), seller="bert")
@@ -69,13 +89,31 @@ def test_a_seller_with_enough_exposures_has_shares_of_its_own() -> None:
 def test_regret_grows_by_what_the_worse_arms_cost() -> None:
     log = pl.concat([slates(("als", 1000, 100), ("ease", 1000, 300), day=day) for day in (80, 81, 82)])
     found = traffic.pulls(log, ("als", "ease"), settings())
-    curve = traffic.regret_curve(found, 2, False, 0)
+    curve = traffic.regret_curve(found, settings(arms=("als", "ease")), 0)
     assert [row["slates"] for row in curve] == [2000, 4000, 6000]
     for day, row in enumerate(curve, start=1):
         assert row["lost"] == pytest.approx(200 * day, rel=0.1)
         assert row["low"] < 200 * day < row["high"]
     assert curve[0]["day"] == "1970-03-22"
-    assert traffic.regret_curve(found.head(0), 2, False, 0) == []
+    assert traffic.regret_curve(found.head(0), settings(), 0) == []
+
+
+@pytest.mark.parametrize("policy", ["gaussian", "ucb", "epsilon", "equal"])
+def test_regret_is_of_what_the_policy_was_told(policy: str) -> None:
+    """Ten of a slate's outcomes a time: 1 against 3 a slate, whatever the policy that asks how much."""
+    log = slates(("als", 1000, 100), ("ease", 1000, 300)).with_columns(pl.col("outcome") * 10)
+    given = settings(policy=policy, arms=("als", "ease"))
+    (day,) = traffic.regret_curve(traffic.pulls(log, given.arms, given), given, 0)
+    assert day["lost"] == pytest.approx(2000, rel=0.1)
+    assert day["low"] < 2000 < day["high"]
+
+
+@pytest.mark.parametrize("policy", ["thompson", "gaussian"])
+def test_an_arm_nobody_has_met_is_not_what_was_missed(policy: str) -> None:
+    log = slates(("als", 1000, 100), ("ease", 1000, 300))
+    two, three = settings(policy=policy, arms=("als", "ease")), settings(policy=policy, arms=("als", "ease", "ghost"))
+    curves = [traffic.regret_curve(traffic.pulls(log, given.arms, given), given, 0) for given in (two, three)]
+    assert curves[0] == curves[1]
 
 
 def test_a_seller_that_is_switched_off_shows_what_is_popular() -> None:

@@ -13,11 +13,11 @@ from recsys.evaluation.bandit import (
     EpsilonGreedy,
     EqualSplit,
     GaussianThompson,
+    Newcomers,
     Policy,
     Tally,
     allocate,
     replay_policy,
-    tally_log,
     with_floor,
 )
 from recsys.evaluation.exposures import of_arrays
@@ -78,15 +78,13 @@ def test_revenue_needs_the_gaussian_policy() -> None:
         with_floor(np.array([1.0]), 1.5)
 
 
-def test_delayed_and_decayed_exposures() -> None:
-    log = of_arrays([0, 1, 1, 0], [0.5] * 4, [1.0, 0.0, 1.0, 1.0], time=[0, 100, 200, 290])
-    assert tally_log(log, now=300).n.tolist() == [2, 2]
-    waiting = tally_log(log, now=300, window=50)  # the last exposure's outcome may still come: it does not count yet
-    assert (waiting.n.tolist(), waiting.total.tolist()) == ([1, 2], [1, 1])
-    faded = tally_log(log, now=300, half_life=100.0)
-    assert faded.n == pytest.approx([0.5**3 + 0.5**0.1, 0.5**2 + 0.5])
-    assert faded.total == pytest.approx([0.5**3 + 0.5**0.1, 0.5])
-    assert tally_log(log, now=-1).n.tolist() == [0, 0]
+def test_an_arm_nobody_has_met_gets_an_even_share_and_no_more() -> None:
+    known = Tally(np.array([0.0, 900.0, 900.0, 0.0]), np.array([0.0, 9.0, 90.0, 0.0]), np.array([0.0, 9.0, 90.0, 0.0]))
+    for policy in (EpsilonGreedy(0.1), UCB1(scale=0.1, floor=0.1), BetaThompson(), GaussianThompson()):
+        shares = Newcomers(policy).shares(known, 0)
+        assert shares == pytest.approx([0.25, 0.025, 0.475, 0.25], abs=0.001)
+        assert Newcomers(policy).shares(Tally.empty(4), 0).tolist() == [0.25] * 4
+        assert Newcomers(policy).shares(SEEN, 0) == pytest.approx(policy.shares(SEEN, 0))
 
 
 def test_tallies_add_up() -> None:
