@@ -164,6 +164,8 @@ class Trial(Section):
             raise ValueError(f"arms: a control and another arm, each named once, got {list(self.arms)}")
         if self.shares and (len(self.shares) != len(self.arms) or abs(sum(self.shares) - 1) > 1e-6):
             raise ValueError(f"shares: one per arm, 1 in all, got {list(self.shares)}")
+        if self.end and self.end < self.start:
+            raise ValueError(f"end: not before its start {self.start}, got {self.end}")
         return self
 
 
@@ -176,6 +178,13 @@ class Traffic(Section):
     delay_hours: float = Field(default=24, ge=0)  # an outcome needs so long to arrive
     half_life_days: float = Field(default=28, gt=0)  # old days count less
     seller_exposures: int = Field(default=1000, ge=1)  # per arm, from which a seller has shares of its own
+
+    @field_validator("arms")
+    @classmethod
+    def _each_once(cls, arms: tuple[str, ...]) -> tuple[str, ...]:
+        if not arms or len(set(arms)) != len(arms):
+            raise ValueError("an arm or more, each named once")
+        return arms
 
 
 class Night(Section):
@@ -243,6 +252,16 @@ class Settings(Section):
     # A folder or s3://bucket/prefix; "": the folder `lake` under runtime. Where it lies changes no result: not dumped.
     lake: str = Field(default="", exclude=True)
     folder: str = "."  # where recsys.toml lies: filled in by load
+
+    @model_validator(mode="after")
+    def _arms_can_be_served(self) -> Settings:
+        known = [*self.contenders, "champion", "popular"]
+        for arm in self.traffic.arms:
+            if arm not in known:
+                near = difflib.get_close_matches(arm, known, 1)
+                hint = f"; did you mean {near[0]!r}?" if near else ""
+                raise ValueError(f"traffic.arms: {arm!r} is no contender, nor `champion` or `popular`{hint}")
+        return self
 
     @property
     def runtime_folder(self) -> Path:
@@ -333,7 +352,8 @@ def _explain(error: ValidationError, where: str) -> str:
     sentences = []
     for problem in error.errors():
         path = [str(part) for part in problem["loc"]]
-        text = f"{where}: [{'.'.join(path)}] {problem['msg'].removeprefix('Value error, ')}"
+        place = f"[{'.'.join(path)}] " if path else ""  # what binds two sections names its own keys
+        text = f"{where}: {place}{problem['msg'].removeprefix('Value error, ')}"
         if problem["type"] == "extra_forbidden":
             near = difflib.get_close_matches(path[-1], _keys_near(path), 1)
             text = f"{where}: unknown key {'.'.join(path)}" + (f"; did you mean {near[0]!r}?" if near else "")

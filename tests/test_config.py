@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import BaseModel
@@ -85,6 +86,25 @@ def test_the_shops_of_the_repository_load() -> None:
         settings = load(file)
         for contender in settings.entered().values():
             catalog.build(contender.family, contender.settings)
+
+
+@pytest.mark.parametrize(
+    ("tree", "words"),
+    [
+        ({"traffic": {"arms": ["champion", "eese"]}}, "settings: traffic.arms: 'eese' is no contender.*mean 'ease'"),
+        ({"traffic": {"arms": ["champion", "champion"]}}, "each named once"),
+        ({"traffic": {"arms": []}}, "an arm or more"),
+        ({"tests": {"home": {"arms": ["a", "b"], "start": "2024-02-02", "end": "2024-02-01"}}}, "not before its start"),
+    ],
+)
+def test_arms_and_days_that_make_no_sense_are_refused(tree: dict[str, Any], words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        parse({"contenders": {"ease": {"family": "ease"}}, **tree})
+    off = {"ease": {"family": "ease", "enabled": False}}
+    sound = {"arms": ["champion", "ease", "popular"]}
+    assert parse({"contenders": off, "traffic": sound}).traffic.arms == ("champion", "ease", "popular")
+    one_day = {"arms": ["a", "b"], "start": "2024-02-02", "end": "2024-02-02"}
+    assert parse({"tests": {"home": one_day}}).tests["home"].end == "2024-02-02"
 
 
 def keys_of(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, object]]:

@@ -59,6 +59,9 @@ family = "popularity"
 family = "ease"
 [contenders.complements]
 family = "complements"
+[contenders.ghost]
+family = "als"
+enabled = false
 """
 pytestmark = pytest.mark.slow
 
