@@ -111,12 +111,7 @@ class Events:
 
     def take(self, rows: I32) -> Events:
         """The given rows in the given order; row -1 is an empty history."""
-        known = np.maximum(rows, 0)
-        lengths = np.where(rows >= 0, np.diff(self.start)[known] if len(self) else 0, 0)
-        start = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-        owner = np.repeat(np.arange(len(rows)), lengths)
-        origin = self.start[known] if len(self) else np.zeros(len(rows), dtype=np.int64)
-        at = origin[owner] + np.arange(start[-1]) - start[owner]
+        start, at = _ragged(self.start, rows)
         return Events(start, self.product[at], self.time[at], self.weight[at], self.market[at])
 
     @classmethod
@@ -270,6 +265,16 @@ class Truth:
     def __len__(self) -> int:
         return len(self.start) - 1
 
+    @property
+    def owner(self) -> I32:
+        """int32 row of each purchase."""
+        return np.repeat(np.arange(len(self), dtype=np.int32), np.diff(self.start))
+
+    def take(self, rows: I32) -> Truth:
+        """The given rows in the given order."""
+        start, at = _ragged(self.start, rows)
+        return Truth(start, self.product[at], self.quantity[at], self.revenue[at], self.time[at])
+
 
 @dataclass(frozen=True)
 class Split:
@@ -345,6 +350,16 @@ class Estimator(Protocol):
     def fit(self, data: Dataset, run: Run) -> Fitted:
         """Raises FitError (NaN, divergence, deadline) or RefusedError (a gate failed, with its report)."""
         ...
+
+
+def _ragged(start: I64, rows: I32) -> tuple[I64, I64]:
+    """(start of the rows when taken, where each of their elements lies); row -1 is empty."""
+    known, some = np.maximum(rows, 0), len(start) > 1
+    lengths = np.where(rows >= 0, np.diff(start)[known] if some else 0, 0)
+    taken = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    owner = np.repeat(np.arange(len(rows)), lengths)
+    origin = start[known] if some else np.zeros(len(rows), dtype=np.int64)
+    return taken, origin[owner] + np.arange(taken[-1]) - taken[owner]
 
 
 def settings_of(estimator: Any) -> dict[str, Any]:

@@ -34,12 +34,10 @@ def calibrate(scorer: Scorer, train: Dataset, held: HeldOut, active_days: int, f
     Raises EmptyError when nobody bought anything on offer.
     """
     rows = evenly(len(held.queries), ASKED)
-    start, stop = held.truth.start[rows], held.truth.start[rows + 1]
-    owner = np.repeat(np.arange(len(rows), dtype=np.int32), stop - start)
-    product = np.concatenate([held.truth.product[a:b] for a, b in zip(start, stop, strict=True)])
+    bought = held.truth.take(rows)
     scores = scores_of(scorer, held.queries.take(rows), fallback)
     prior = priors(train, held.queries.segment[rows])
-    found = fit_softmax(scores, owner, product, prior, train.catalogue.available)
+    found = fit_softmax(scores, bought.owner, bought.product, prior, train.catalogue.available)
     whole, by_segment = bought_shares(train, held, active_days)
     return {
         **asdict(found),

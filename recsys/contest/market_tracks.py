@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from recsys.contest.chances import ASKED, evenly, priors, scores_of
-from recsys.contract import F64, I32, I64, Dataset, Flags, Index, Offers, Queries, Scorer, Truth
+from recsys.contract import F64, I32, Dataset, Flags, Index, Offers, Queries, Scorer
 from recsys.data.markets import OTHER
 from recsys.data.split import HeldOut, ask
 from recsys.evaluation.calibration import Softmax, chances, fit_softmax
@@ -181,17 +181,10 @@ def _learnt(scorer: Scorer, train: Dataset, truth: HeldOut, since: int) -> Softm
     scores = scores_of(scorer, truth.queries.take(rows), None)
     if not np.isfinite(scores).any():
         return None
-    owner, product = _before(truth.truth, rows, since)
+    bought = truth.truth.take(rows)
+    early = bought.time < since
+    owner, product = bought.owner[early], bought.product[early]
     return fit_softmax(scores, owner, product, priors(train, truth.queries.segment[rows]), train.catalogue.available)
-
-
-def _before(truth: Truth, rows: I32, since: int) -> tuple[I32, I32]:
-    """(owner, product) of the rows' purchases before `since`."""
-    length = np.diff(truth.start)[rows]
-    at: I64 = np.concatenate([np.arange(a, a + n) for a, n in zip(truth.start[rows], length, strict=True)])
-    owner = np.repeat(np.arange(len(rows), dtype=np.int32), length)
-    early = truth.time[at] < since
-    return owner[early], truth.product[at][early]
 
 
 def _chance(scorer: Scorer, how: Softmax, train: Dataset, ids: Any) -> F64:

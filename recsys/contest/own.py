@@ -204,14 +204,8 @@ def _judge(entrant: Entrant, scorer: Scorer, split: OwnSplit, terms: Terms, anno
 
 def _first_row(exam: Exam) -> Exam:
     row = np.zeros(min(len(exam.queries), 1), dtype=np.int32)
-    start = exam.truth.start[: len(row) + 1]
-    truth = replace(
-        exam.truth,
-        **{f: getattr(exam.truth, f)[: start[-1]] for f in ("product", "quantity", "revenue", "time")},
-        start=start,
-    )
     cut = [None if rows is None else rows[: len(row)] for rows in (exam.seen, exam.candidates)]
-    return Exam(exam.queries.take(row), truth, cut[0], exam.barred, cut[1])
+    return Exam(exam.queries.take(row), exam.truth.take(row), cut[0], exam.barred, cut[1])
 
 
 def verdict(entrants: Sequence[Entrant], contest: Contest) -> Decision:

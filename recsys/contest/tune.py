@@ -24,7 +24,7 @@ from recsys.config import Contender
 from recsys.contest.isolated import Job, Result, fit
 from recsys.contest.measure import Exam, answer
 from recsys.contest.spaces import Axis, Words, setting_of
-from recsys.contract import Dataset, Part, Truth
+from recsys.contract import Dataset, Part
 from recsys.data.split import validation_split
 from recsys.errors import EmptyError
 from recsys.evaluation.scorecard import score
@@ -100,8 +100,8 @@ def ground(data: Dataset, seed: int = 0) -> Iterator[Ground]:
         )
     queries, truth = split.queries, split.truth
     if len(queries) > JUDGED:
-        rows = np.sort(np.random.default_rng(seed).permutation(len(queries))[:JUDGED])
-        queries, truth = queries.take(rows), _take(truth, rows)
+        rows = np.sort(np.random.default_rng(seed).permutation(len(queries))[:JUDGED]).astype(np.int32)
+        queries, truth = queries.take(rows), truth.take(rows)
     seen = queries.history.seen(data.n_products)
     with TemporaryDirectory(prefix="recsys-tune-") as folder:
         dataset, validation = Path(folder) / "dataset", Path(folder) / "validation"
@@ -192,14 +192,6 @@ def _distribution(axis: Axis) -> Any:
 
 def _key(settings: Mapping[str, Any]) -> str:
     return json.dumps(settings, sort_keys=True, default=list)
-
-
-def _take(truth: Truth, rows: Any) -> Truth:
-    """Some of the rows, in order."""
-    size = np.diff(truth.start)[rows]
-    at = np.repeat(truth.start[rows] - np.concatenate([[0], np.cumsum(size)[:-1]]), size) + np.arange(size.sum())
-    start = np.concatenate([[0], np.cumsum(size)]).astype(np.int64)
-    return Truth(start, truth.product[at], truth.quantity[at], truth.revenue[at], truth.time[at])
 
 
 def fragment(found: Sequence[Tuned]) -> str:

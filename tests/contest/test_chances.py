@@ -3,6 +3,7 @@ import pytest
 
 from recsys.contest.chances import calibrate, evenly, kinds, priors, segment_chance, sold_lately
 from recsys.contract import Run
+from recsys.errors import EmptyError
 from recsys.models import catalog
 from tests import worlds
 from tests.contest.chance_world import held_out
@@ -45,6 +46,13 @@ def test_a_recommender_becomes_probabilities_with_an_outside_option() -> None:
     (nobody,), _ = segment_chance(scorer, data, 2, data.space.customers.ids[:0], found, scorer)
     assert nobody.sum() == pytest.approx(found["bought"], abs=0.2)
     assert np.isfinite(nobody).all()
+
+
+def test_where_nobody_bought_anything_the_error_says_so() -> None:
+    data = worlds.checkerboard(12, 6)
+    scorer = catalog.build("popularity", {}).fit(data, Run()).scorer
+    with pytest.raises(EmptyError, match="no held-out purchase"):
+        calibrate(scorer, data, held_out(data, []), 365, scorer)
 
 
 def test_customers_fall_into_kinds_by_what_they_would_buy() -> None:
