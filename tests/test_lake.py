@@ -144,3 +144,9 @@ def test_what_is_made_once_is_made_again_where_its_files_were_tidied_away(root: 
     assert (again["try"], len(made)) == (2, 2)
     assert lake.known("record.json") == again
     assert lake.read(ref_from(again["parts"][0])) == b"arrays"
+
+
+def test_tables_are_read_from_a_folder_whatever_it_is_called(tmp_path: Path) -> None:
+    lake = Lake(str(tmp_path / "a [b]*c"))
+    refs = [lake.put_frame(f"t/{n}.parquet", pl.DataFrame({"n": [n]})) for n in range(2)]
+    assert lake.scan_frames(refs).collect()["n"].to_list() == [0, 1]

@@ -22,6 +22,7 @@ COMMANDS = (
     "demand",
     "assortment",
     "evidence",
+    "money",
     "search",
     "report",
     "stack",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
@@ -49,7 +48,7 @@ def contest(
     Example: recsys contest train.csv test.csv --contenders popularity,als,ease --json result.json
     """
     from recsys.cli.entered import entered
-    from recsys.cli.output import result_file
+    from recsys.cli.output import result_file, write_json
     from recsys.config import load
     from recsys.contest.own import Terms, as_json, hold, verdict
     from recsys.data.pairs import own_split
@@ -63,8 +62,7 @@ def contest(
     entrants = hold(split, chosen, terms, _announce)
     decision = verdict(entrants, rules)
     result = as_json(entrants, decision)
-    if file:
-        file.write_text(json.dumps(result, indent=1, allow_nan=False))
+    write_json(file, result)
     _show(result, terms.at)
 
 

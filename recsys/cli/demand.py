@@ -31,11 +31,13 @@ def demand(
     """Estimate demand: elasticities, diversion and markups with intervals, and the gates that say if to trust them."""
     import time
 
+    from recsys.cli.output import result_file, write_json
     from recsys.contract import Run
     from recsys.models.demand import study as studies
     from recsys.models.demand.agents import agents_from
     from recsys.models.demand.read import read_table
 
+    target = result_file(out)
     wanted = studies.read_spec(spec) if spec else None
     panel, origin, from_lines = _panel(file, config)
     if wanted is None:
@@ -43,10 +45,7 @@ def demand(
     people = agents_from(read_table(agents), panel.space.markets, len(wanted.formulas.tastes)) if agents else None
     run = Run(deadline=time.monotonic() + seconds)
     found = origin | studies.study(panel, wanted, people, rung, run, lambda words: typer.echo(words, err=True))
-    if out is not None:
-        from recsys.cli.assortment import write_json
-
-        write_json(out, found)
+    write_json(target, found)
     typer.echo(text_of(found))
     studies.require(found)
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import math
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -46,16 +44,18 @@ def ope_command(
     out: Json = None,
 ) -> None:
     """What another policy would have earned on this log, and whether the log can tell."""
+    from recsys.cli.output import result_file, write_json
     from recsys.errors import UsageError
     from recsys.evaluation.offpolicy import Settings
     from recsys.evaluation.ope import answer
 
+    file = result_file(out)
     if action not in ("", "product", "arm"):
         raise UsageError("ope --action", got=action, wanted="product or arm")
     if not 0 < level < 1:
         raise UsageError("ope --level", got=level, wanted="a share between 0 and 1")
     found = answer(log, policy, action, Settings(level=level))
-    _write(out, found)
+    write_json(file, found)
     for line in describe_answer(found):
         typer.echo(line)
 
@@ -75,14 +75,16 @@ def plan_command(
     out: Json = None,
 ) -> None:
     """How many visitors a test needs, and how long that takes."""
+    from recsys.cli.output import result_file, write_json
     from recsys.errors import UsageError
     from recsys.evaluation.abplan import Question, plan
 
+    file = result_file(out)
     if (lift is None) == (difference is None):
         raise UsageError("ab plan", got="both or neither of --lift and --difference", wanted="one of them")
     effect = difference if difference is not None else base * (lift or 0.0)
     found = plan(Question(metric.value, base, effect, sd, arms, alpha, power), daily)
-    _write(out, found)
+    write_json(file, found)
     for line in describe_plan(found):
         typer.echo(line)
 
@@ -96,15 +98,17 @@ def read_command(
     out: Json = None,
 ) -> None:
     """Who won, as far as this log can tell today."""
+    from recsys.cli.output import result_file, write_json
     from recsys.evaluation.abdesign import Design
     from recsys.evaluation.abfile import read_visitors
     from recsys.evaluation.abread import read
 
+    file = result_file(out)
     shares = _shares(arms)
     names, visitors = read_visitors(log, tuple(shares))
     each = tuple(shares.values()) or tuple(1 / len(names) for _ in names)
     found = read(visitors, Design(names, each, metric, planned, alpha))
-    _write(out, found)
+    write_json(file, found)
     for line in describe_reading(found, assumed=not shares):
         typer.echo(line)
 
@@ -177,30 +181,6 @@ def describe_reading(found: Reading, assumed: bool = False) -> list[str]:
     if found.verdict.worse:
         lines.append(f"worse than the control: {', '.join(found.verdict.worse)}")
     return lines
-
-
-def plain(value: Any) -> Any:
-    """A value of dataclasses as JSON: what is not a finite number becomes null."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
-    if isinstance(value, dict):
-        return {str(k): plain(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(v) for v in value]
-    if hasattr(value, "item"):
-        value = value.item()
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _write(out: Path | None, value: Any) -> None:
-    from recsys.errors import UsageError
-
-    if out is None:
-        return
-    try:
-        out.write_text(json.dumps(plain(value), indent=2, allow_nan=False) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"--json {out}", got=error.strerror, wanted="a file that can be written") from None
 
 
 def _shares(text: str) -> dict[str, float]:

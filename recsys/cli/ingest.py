@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -27,11 +26,13 @@ def ingest(
 ) -> None:
     """Bring new files of recsys.toml into the lake; what is there already is left alone."""
     from recsys import config as settings_of
+    from recsys.cli.output import result_file, write_json
     from recsys.data.ingest import ingest as bring
     from recsys.data.ingest import sources_of
     from recsys.data.lake import Lake
     from recsys.errors import ConfigError
 
+    written = result_file(out)
     settings = settings_of.load(config)
     sources = sources_of(settings)
     if not sources:
@@ -39,8 +40,7 @@ def ingest(
             "There is nothing to ingest", got="no table with a path or url", wanted="[orders] path in recsys.toml"
         )
     report = bring(Lake(settings.lake_root), sources, settings.shop, strict=False)
-    if out:
-        out.write_text(json.dumps(report.json(), indent=1) + "\n", encoding="utf-8")
+    write_json(written, report.json())
     for file in report.files:
         typer.echo(summary(file))
     for message in report.refused.values():

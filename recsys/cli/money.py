@@ -1,19 +1,59 @@
-"""What `recsys opportunity` reads and writes."""
+"""`recsys opportunity`."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from recsys.assortment.assumption import Arithmetic, Assumptions, Range
-from recsys.assortment.opportunity import Lines, Opportunity
+import typer
+
 from recsys.errors import UsageError
 
-EPOCH = date(1970, 1, 1).toordinal()
+if TYPE_CHECKING:
+    from recsys.assortment.assumption import Arithmetic, Assumptions, Range
+    from recsys.assortment.opportunity import Lines, Opportunity
+
+INPUT = "a number, or mean,sd"
 SHOWN = 20  # rows printed; the JSON has all
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the application."""
+    app.command("opportunity")(opportunity)
+
+
+def opportunity(
+    file: Annotated[Path | None, typer.Option(help="Order lines, read as [orders] in the config says.")] = None,
+    config: Annotated[Path | None, typer.Option(help="recsys.toml; alone: the lines of its lake.")] = None,
+    uptake: Annotated[str, typer.Option(help=f"Single-item orders that take one more item; {INPUT}")] = "0.1",
+    cannibalised: Annotated[str, typer.Option(help=f"Part of it that would be bought anyway; {INPUT}")] = "0",
+    returned: Annotated[str, typer.Option(help=f"Part of the added sales that comes back; {INPUT}")] = "0",
+    profit_share: Annotated[str, typer.Option(help=f"Profit per unit of added sales; {INPUT}")] = "",
+    hit_rate: Annotated[float | None, typer.Option(min=0, max=1, help="The champion's on second items.")] = None,
+    orders: Annotated[float, typer.Option(help="The claim: orders.")] = 2_000_000,
+    single_share: Annotated[float, typer.Option(help="The claim: part of them with one item.")] = 1.0,
+    sales: Annotated[float, typer.Option(help="The claim: sales that one more item brings.")] = 3_500_000,
+    profit: Annotated[float, typer.Option(help="The claim: profit of it.")] = 1_000_000,
+    seed: int = 0,
+    out: Annotated[Path | None, typer.Option("--json", help="Write the answer here as JSON.")] = None,
+) -> None:
+    """What one more item per single-item order is worth: the claim's arithmetic, and your own orders' answer."""
+    from recsys.assortment.assumption import Arithmetic, Assumptions, input_of
+    from recsys.assortment.opportunity import opportunity as rows_of
+    from recsys.cli.output import result_file, write_json
+
+    target = result_file(out)
+    claim = Arithmetic(orders, single_share, input_of(uptake).mean, sales, profit)
+    given = Assumptions(
+        input_of(uptake), input_of(cannibalised), input_of(returned),
+        input_of(profit_share) if profit_share else Assumptions().profit_share, hit_rate,
+    )  # fmt: skip
+    lines = lines_of(file, config)
+    rows = rows_of(lines, given, seed) if lines is not None else ()
+    write_json(target, opportunity_json(claim, given, rows))
+    typer.echo(opportunity_text(claim, given, rows))
 
 
 def lines_of(file: Path | None, config: Path | None) -> Lines | None:
@@ -56,6 +96,8 @@ def opportunity_json(claim: Arithmetic, given: Assumptions, rows: Sequence[Oppor
 
 def opportunity_text(claim: Arithmetic, given: Assumptions, rows: Sequence[Opportunity]) -> str:
     """Assumptions beside results."""
+    from recsys.assortment.assumption import Arithmetic
+
     lines = [
         f"The claim: {claim.orders:,.0f} orders, {claim.single_share:.0%} of them with one item, {claim.uptake:.4g} of "
         f"those take one more: {claim.sales:,.0f} of sales is {claim.per_order:.4f} for each of {claim.converted:,.0f} "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from pathlib import Path
@@ -28,7 +27,7 @@ def run(
 
     The same day run again changes nothing.
     """
-    from recsys.cli.output import result_file
+    from recsys.cli.output import result_file, write_json
     from recsys.config import config_path
     from recsys.night import run_night
 
@@ -43,8 +42,7 @@ def run(
     result = run_night(asked, tell)
     show_leaderboard(result["decision"])
     show_served(result, config_path(config))
-    if file:
-        file.write_text(json.dumps(result, indent=1))
+    write_json(file, result)
 
 
 def show_served(result: dict[str, Any], file: Path) -> None:
@@ -76,7 +74,7 @@ def replay(
     Shows how the champion rule behaves on your data; what is served is not touched. Killed and started again it goes
     on where it was.
     """
-    from recsys.cli.output import result_file
+    from recsys.cli.output import result_file, write_json
     from recsys.replay import replay as live
     from recsys.replay import verdict
 
@@ -88,8 +86,7 @@ def replay(
 
     names = [n.strip() for n in contenders.split(",") if n.strip()]
     rows = list(live({"config": config, "contenders": names}, nights, backtest_every=backtest_every, tell=tell))
-    if file:
-        file.write_text(json.dumps(rows, indent=1))
+    write_json(file, rows)
     for row in rows:
         if row["action"] in ("first", "promote"):
             typer.echo(f"{row['night']}: {row['reasons'][0]}")

@@ -2,34 +2,78 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
+import math
 import os
 import sys
 from pathlib import Path
-from shlex import quote
-from typing import TYPE_CHECKING
+from shlex import join
+from typing import TYPE_CHECKING, Any
 
 from recsys.errors import UsageError
 
 if TYPE_CHECKING:
     from recsys.config import Settings
+    from recsys.data.lake import Lake
+    from recsys.publication import Entry
 
 
-def result_file(path: str | None) -> Path | None:
+def result_file(path: str | Path | None) -> Path | None:
     """The file to write, known to be writable before the work begins; raises UsageError."""
     if not path:
         return None
     file = Path(path)
     if file.is_dir() or not file.parent.is_dir():
-        raise UsageError(f"{path} cannot be written", got="a folder" if file.is_dir() else f"no folder {file.parent}")
+        got = "a folder" if file.is_dir() else f"no folder {file.parent}"
+        raise UsageError(f"{path} cannot be written", got=got, wanted="a file that can be written")
     return file
+
+
+def write_json(file: Path | None, value: Any) -> None:
+    """Write a value, dataclasses included, if a file was asked for; what is not a finite number becomes null."""
+    if file is not None:
+        write_text(file, json.dumps(plain(value), indent=1, allow_nan=False) + "\n")
+
+
+def write_text(file: Path, text: str) -> None:
+    """Write whole or not at all; raises UsageError where it cannot be written."""
+    private = file.with_name(f".{file.name}.part")
+    try:
+        private.write_text(text, encoding="utf-8")
+        private.replace(file)
+    except OSError as error:
+        raise UsageError(f"{file} cannot be written", got=error.strerror, cure="Choose another file.") from None
+
+
+def plain(value: Any) -> Any:
+    """A value of dataclasses as JSON: what is not a finite number becomes null."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, dict):
+        return {str(k): plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(v) for v in value]
+    if hasattr(value, "item"):
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def titles_of(lake: Lake, entry: Entry) -> dict[str, str]:
+    """Titles of a generation's products, by id; "" where there is none."""
+    from recsys.publication import read_table
+
+    products = read_table(lake, entry, "products.parquet", ["product", "title"])
+    return {product: title or "" for product, title in products.iter_rows()}
 
 
 def whereabouts(settings: Settings, config: Path, generation: Path) -> list[str]:
     """Where lists and report lie, and a command that shows somebody's list as it stands."""
     page = settings.runtime_folder / "reports" / "latest.html"
+    command = (near(Path(sys.argv[0])), "recommend", _somebody(generation), "--config", near(config))
     return [
         f"Lists    {near(generation)}{os.sep}lists.parquet",
-        f"         {near(Path(sys.argv[0]))} recommend {quote(_somebody(generation))} --config {quote(near(config))}",
+        f"         {join(command)}",
         *([f"Report   {near(page)}"] if page.exists() else []),
     ]
 
@@ -47,5 +91,5 @@ def _somebody(generation: Path) -> str:
     lists = generation / "lists.parquet"
     if not lists.exists():
         return "CUSTOMER"
-    known = pl.scan_parquet(lists).select(pl.col("customer").drop_nulls().first()).collect()
+    known = pl.scan_parquet(lists, glob=False).select(pl.col("customer").drop_nulls().first()).collect()
     return str(known.item() or "CUSTOMER")

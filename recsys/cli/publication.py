@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from io import BytesIO
 from typing import Annotated, Any
 
 import typer
@@ -32,8 +31,11 @@ def recommend(
     """What to show a customer next, from the generation being served."""
     import polars as pl
 
+    from recsys.cli.output import titles_of
+    from recsys.publication import read_table
+
     lake, entry = _served(config)
-    lists = _table(lake, entry, "lists.parquet")
+    lists = read_table(lake, entry, "lists.parquet")
     for owner in (customer, f"segment:{segment}", "default"):
         rows = lists.filter(pl.col("customer") == owner).sort("rank").head(k)
         if rows.height:
@@ -41,17 +43,20 @@ def recommend(
     if owner != customer:
         whose = owner.removeprefix("segment:")
         typer.echo(f"{customer} has no list of its own (unknown, or no order lately): the list of {whose}.", err=True)
-    _print(rows, _titles(lake, entry))
+    _print(rows, titles_of(lake, entry))
 
 
 def similar(product: Annotated[str, typer.Argument(help="A product id.")], k: Size = 10, config: Config = None) -> None:
     """Products like this one."""
     import polars as pl
 
+    from recsys.cli.output import titles_of
+    from recsys.publication import read_table
+
     lake, entry = _served(config)
-    related = _table(lake, entry, "related.parquet")
+    related = read_table(lake, entry, "related.parquet")
     _known(product, lake, entry)
-    _print(related.filter(pl.col("beside") == product).sort("rank").head(k), _titles(lake, entry))
+    _print(related.filter(pl.col("beside") == product).sort("rank").head(k), titles_of(lake, entry))
 
 
 def complete(
@@ -63,7 +68,8 @@ def complete(
     import numpy as np
     import polars as pl
 
-    from recsys.publication import read_file
+    from recsys.cli.output import titles_of
+    from recsys.publication import read_file, read_table
     from recsys.ranking.complete import complete_basket
     from recsys.scorers.store import load_scorer
 
@@ -71,13 +77,13 @@ def complete(
     for product in products:
         _known(product, lake, entry)
     scorer = load_scorer(read_file(lake, entry, "complements.safetensors"))
-    catalogue = _table(lake, entry, "products.parquet")
+    catalogue = read_table(lake, entry, "products.parquet")
     gone = set(catalogue.filter(~pl.col("available"))["product"].to_list())
     barred = np.array([p in gone for p in scorer.space.products.ids])
     rows = complete_basket(scorer, products, k, barred)
     _print(
         pl.DataFrame(rows, schema={"rank": pl.Int32, "product": pl.String, "score": pl.Float32, "reason": pl.String}),
-        _titles(lake, entry),
+        titles_of(lake, entry),
     )
 
 
@@ -195,25 +201,13 @@ def _served(config: str | None) -> tuple[Any, Any]:
     return lake, publication.current(lake)
 
 
-def _table(lake: Any, entry: Any, name: str) -> Any:
-    import polars as pl
-
-    from recsys import publication
-
-    return pl.read_parquet(BytesIO(publication.read_file(lake, entry, name)))
-
-
-def _titles(lake: Any, entry: Any) -> dict[str, str]:
-    products = _table(lake, entry, "products.parquet")
-    return dict(zip(products["product"].to_list(), products["title"].to_list(), strict=True))
-
-
 def _known(product: str, lake: Any, entry: Any) -> None:
     import difflib
 
     from recsys.errors import UsageError
+    from recsys.publication import read_table
 
-    ids = _table(lake, entry, "products.parquet")["product"].to_list()
+    ids = read_table(lake, entry, "products.parquet")["product"].to_list()
     if product not in ids:
         near = difflib.get_close_matches(product, ids, 3)
         raise UsageError(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from io import BytesIO
 from typing import Annotated, Any
 
 import typer
@@ -26,10 +25,11 @@ def search(
     """
     import polars as pl
 
+    from recsys.cli.output import titles_of
     from recsys.config import load
     from recsys.data.lake import Lake
     from recsys.errors import StoreError
-    from recsys.publication import current, read_file
+    from recsys.publication import current, read_file, read_table
     from recsys.ranking.texts import find
     from recsys.scorers.store import load_scorer
 
@@ -38,14 +38,14 @@ def search(
     if "search.safetensors" not in entry.manifest["files"]:
         raise StoreError(
             f"{entry.name} has no search",
-            got=entry.manifest.get("search", "a night that published none"),
+            got=entry.manifest.get("lost", {}).get("search", "a night that published none"),
             wanted="products with titles, and search = true in [publishing]",
         )
     scorer = load_scorer(read_file(lake, entry, "search.safetensors"))
-    products = pl.read_parquet(BytesIO(read_file(lake, entry, "products.parquet")))
+    products = read_table(lake, entry, "products.parquet")
     gone = set() if everything else set(products.filter(~pl.col("available"))["product"].to_list())
     rows = find(scorer, " ".join(text), k, gone)
-    titles = dict(zip(products["product"].to_list(), products["title"].to_list(), strict=True))
+    titles = titles_of(lake, entry)
     if as_json:
         typer.echo(json.dumps([{**row, "title": titles.get(row["product"], "")} for row in rows]))
         return

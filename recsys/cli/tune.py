@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from recsys.config import Settings
-    from recsys.contest.tune import Trial, Tuned
+    from recsys.config import Contender, Settings
+    from recsys.contest.tune import Terms, Trial, Tuned
     from recsys.contract import Dataset
 
 
@@ -52,33 +52,45 @@ def tune(
     Example: recsys tune train.csv --contenders als,ease --trials 20 --out best.toml
     """
     from recsys.cli.entered import entered
-    from recsys.cli.output import result_file
-    from recsys.config import Contest, load
-    from recsys.contest.spaces import can_tune, space_of
-    from recsys.contest.tune import Terms, fragment, ground
+    from recsys.cli.output import result_file, write_json, write_text
+    from recsys.config import load
+    from recsys.contest.tune import fragment, ground
     from recsys.contest.tune import tune as search
 
-    files = result_file(out), result_file(trail)
+    best, every = result_file(out), result_file(trail)
     settings = load(config) if config or not train else None
-    chosen = entered(settings, contenders)
-    if not contenders:
-        chosen = {name: c for name, c in chosen.items() if can_tune(c.family)}
-    words = [word.strip() for word in only.split(",") if word.strip()]
-    spaces = {name: space_of(name, contender, words) for name, contender in chosen.items()}
-    primary = metric_of(metric or (settings.contest if settings else Contest()).primary)
-    terms = Terms(primary, seconds, trials, seed)
-    if settings:
-        night = settings.night
-        terms = replace(terms, fit_seconds=night.fit_seconds, memory_mb=night.fit_memory_mb)
+    spaces = _spaces(entered(settings, contenders), only, everything=not contenders)
+    terms = _terms(settings, metric, seconds, trials, seed)
     data, about = _past(settings, train)
     with ground(data, seed) as where:
-        typer.echo(f"{about}; {len(where.exam.queries):,} customers are judged on {primary}", err=True)
-        found = [search(n, c, spaces[n], where, terms, _tell) for n, c in chosen.items()]
+        typer.echo(f"{about}; {len(where.exam.queries):,} customers are judged on {terms.metric}", err=True)
+        found = [search(name, c, space, where, terms, _tell) for name, (c, space) in spaces.items()]
     text = fragment(found)
-    _write(files, text, found)
+    if best:
+        write_text(best, text)
+    write_json(every, {"contenders": [tuned.json() for tuned in found]})
     typer.echo(text, nl=False)
     if settings is not None:
         typer.echo(_remember(settings, found, about), err=True)
+
+
+def _spaces(chosen: Mapping[str, Contender], only: str, *, everything: bool) -> dict[str, tuple[Contender, Any]]:
+    """Contenders with what may be searched of them; `everything` leaves out what cannot be tuned."""
+    from recsys.contest.spaces import can_tune, space_of
+
+    words = [word.strip() for word in only.split(",") if word.strip()]
+    kept = {name: c for name, c in chosen.items() if can_tune(c.family) or not everything}
+    return {name: (c, space_of(name, c, words)) for name, c in kept.items()}
+
+
+def _terms(settings: Settings | None, metric: str, seconds: float, trials: int | None, seed: int) -> Terms:
+    from recsys.config import Contest
+    from recsys.contest.tune import Terms
+
+    terms = Terms(metric_of(metric or (settings.contest if settings else Contest()).primary), seconds, trials, seed)
+    if settings is None:
+        return terms
+    return replace(terms, fit_seconds=settings.night.fit_seconds, memory_mb=settings.night.fit_memory_mb)
 
 
 def metric_of(name: str) -> str:
@@ -110,15 +122,6 @@ def _tell(name: str, trial: Trial) -> None:
     value = trial.reason if trial.value is None else f"{trial.value:.4f}"
     said = "as it stands" if trial.number == 0 else ", ".join(f"{k} {v}" for k, v in trial.settings.items())
     typer.echo(f"  {name:<24} trial {trial.number:<3} {trial.seconds:6.1f} s  {value}  {said}", err=True)
-
-
-def _write(files: tuple[Path | None, Path | None], text: str, found: list[Tuned]) -> None:
-    fragment, trail = files
-    if fragment:
-        fragment.write_text(text, encoding="utf-8")
-    if trail:
-        told: dict[str, Any] = {"contenders": [tuned.json() for tuned in found]}
-        trail.write_text(json.dumps(told, indent=1, allow_nan=False), encoding="utf-8")
 
 
 def _remember(settings: Settings, found: list[Tuned], about: str) -> str:

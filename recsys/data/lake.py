@@ -158,8 +158,8 @@ class Lake:
         if isinstance(store, Folder):
             for ref in refs:
                 self.read(ref)
-            return pl.scan_parquet([store.local(ref.path) for ref in refs], hive_partitioning=False)
-        return pl.scan_parquet([self.read(ref) for ref in refs], hive_partitioning=False)
+            return pl.scan_parquet([store.local(ref.path) for ref in refs], hive_partitioning=False, glob=False)
+        return pl.scan_parquet([self.read(ref) for ref in refs], hive_partitioning=False, glob=False)
 
     def places(self, refs: Sequence[Ref]) -> list[str]:
         """Where tables lie, for an engine that reads them itself; each is checked against its digest first."""

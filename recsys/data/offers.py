@@ -92,13 +92,13 @@ def keep_lines(lines: pl.DataFrame, space: Space, day: int, settings: Markets) -
     """
     import polars as pl
 
-    from recsys.data.returns import net_returns
+    from recsys.data.returns import kept_sales
 
     past = lines.lazy().filter(pl.col("day") <= day).collect()
     account = Account.of(past)
     products = past.filter(pl.col("kind") != "non_product")
     account = account.without("no product (fee, postage)", past.filter(pl.col("kind") == "non_product"))
-    netted = net_returns(products)[0]
+    netted = kept_sales(products)
     account = account.less("returned", products.filter(pl.col("kind") == "sale"), netted)
     known = pl.Series(space.products.ids.tolist()).implode()
     tests = {

@@ -10,9 +10,10 @@ import narwhals as nw
 
 from recsys.config import Settings
 from recsys.data.dataset import Tables, build
-from recsys.data.engine import Engine
+from recsys.data.engine import Engine, gather
 from recsys.data.ingest import day_name, day_range, lake_orders, lake_table
 from recsys.data.lake import Lake
+from recsys.data.returns import Frame, net_returns
 from recsys.data.split import hold_out
 from recsys.errors import EmptyError, UsageError
 
@@ -53,9 +54,15 @@ def _last_full(lake: Lake) -> int | None:
 
 def inputs_of(lake: Lake, day: int) -> list[str]:
     """Digests of every stored file the Dataset of this day is made from."""
-    records = [lake.read_json(p) for p in lake.paths("ingests")]
+    records = lake.read_jsons(lake.paths("ingests"))
     files = [f for r in records for f in r["files"] if f.get("day") is None or f["day"] <= day]
     return sorted(str(f["sha256"]) for f in files)
+
+
+def returned(lines: Frame, day: int) -> dict[str, float]:
+    """What became of the returns up to `day`: those whose purchase nobody can name are counted, not guessed."""
+    seen = nw.from_native(lines).filter(nw.col("day") <= day, nw.col("kind") != "non_product")
+    return net_returns(gather(seen.to_native()))[1].json()
 
 
 def tables_until(lake: Lake, day: int, engine: Engine = "polars") -> Tables:
@@ -74,6 +81,7 @@ def prepare(lake: Lake, settings: Settings, day: int, folder: str, *, backtest: 
     made: Json = {
         "dataset": lake.put_value(f"{folder}/dataset.safetensors", data).json(),
         "digest": data.digest,
+        "returns": returned(tables.lines, day),
         "sizes": {
             "customers": len(data.space.customers),
             "products": data.n_products,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from io import BytesIO
 from typing import Any
 
 from recsys import publication
@@ -44,7 +43,7 @@ def push_lists(lake: Lake, generation: str, url: str, table: str) -> int:
 def _rows(lake: Lake, entry: publication.Entry) -> list[dict[str, Any]]:
     import polars as pl
 
-    lists = pl.read_parquet(BytesIO(publication.read_file(lake, entry, "lists.parquet")))
+    lists = publication.read_table(lake, entry, "lists.parquet")
     kept = lists.select("arm", "customer", pl.col("rank").alias("place"), "product")
     told = {"generation": entry.name, "as_of": str(entry.manifest["as_of"])}
     return [{**row, **told} for row in kept.iter_rows(named=True)]

@@ -59,7 +59,7 @@ def run_night(settings: Settings, place: Place, console: Console, conf: Mapping[
             f"The night {run} failed", got=_failure(client, place, run), cure="Mend it and run it again."
         )
     published = dict(airflow.result(client, run, "publish") or {})
-    decision = dict(airflow.result(client, run, "decide") or {})
+    decision = dict(airflow.result(client, run, "settle") or {})
     name = published.get("generation")
     folder = _folder(settings, name) if name else None
     return Outcome(str(published.get("as_of", "")), decision, name, folder, str(published.get("why", "")))

@@ -74,6 +74,9 @@ def test_the_claims_arithmetic_is_printed_and_written(tmp_path) -> None:
 def served(tmp_path):
     """A shop whose newest generation carries one segment's choice model."""
     import gzip
+    from io import BytesIO
+
+    import polars as pl
 
     from recsys import publication
     from recsys.data.lake import Lake
@@ -82,7 +85,9 @@ def served(tmp_path):
     config.write_text('runtime = "runtime"\n[publishing]\nassortment = 3\n')
     choices = gzip.compress(json.dumps({"north": {**RAW, "current": ["a"]}}).encode())
     told = json.dumps({"skipped": [{"segment": "south", "reason": "2 orders, too few"}]}).encode()
-    files = {"choices.json.gz": choices, "assortment.json": told}
+    products = BytesIO()
+    pl.DataFrame({"product": ["a", "d"], "title": ["White mug", None]}).write_parquet(products)
+    files = {"choices.json.gz": choices, "assortment.json": told, "products.parquet": products.getvalue()}
     lake = Lake(str(tmp_path / "runtime" / "lake"))
     publication.publish(lake, 0, files, {"key": "k", "champion": "c", "as_of": "2024-01-01", "day": 1}, {})
     return config
@@ -95,6 +100,7 @@ def test_a_segment_of_the_newest_generation(served, tmp_path) -> None:
     assert json.loads(out.read_text())["set"] == ["c", "d"]
     assert "rule at most 2 products: costs" in found.output
     assert "drop a" in found.output
+    assert "White mug" in found.output
     assert "share" in found.output
     assert len(json.loads(run_set(served, tmp_path))) == 3
     rules = tmp_path / "rules.json"

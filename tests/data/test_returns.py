@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from recsys.data.prepare import returned
 from recsys.data.returns import net_returns
 
 
@@ -101,3 +102,10 @@ def test_the_windows_do_what_a_stack_does(events: list[tuple[str, str, int]]) ->
     sales, report = net_returns(lines(*[(c, p, u, i) for i, (c, p, u) in enumerate(events)]))
     assert kept(sales) == {name: units for stack in stacks.values() for name, units in stack}
     assert report.unmatched_units == lost
+
+
+def test_a_night_counts_the_returns_nobody_can_match() -> None:
+    table = lines(("c", "p", 5, 10), ("c", "p", -2, 20), (None, "p", -1, 30), ("c", "q", -4, 40), ("c", "p", -1, 50))
+    told = returned(table.with_columns(day=pl.col("time") // 10), day=4)
+    assert (told["lines"], told["matched_units"], told["unmatched_lines"], told["guest_lines"]) == (3, 2, 2, 1)
+    assert told["unmatched_units"] == 5

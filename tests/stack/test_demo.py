@@ -55,7 +55,7 @@ class Night:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, ends: str = "success", going: tuple[str, ...] = ()) -> None:
         self.triggered = 0
-        results = {"publish": {"generation": "gen-000001", "as_of": "2011-12-08", "why": "first"}, "decide": DECISION}
+        results = {"publish": {"generation": "gen-000001", "as_of": "2011-12-08", "why": "first"}, "settle": DECISION}
         monkeypatch.setattr(demo.control, "connect", lambda place: self)
         monkeypatch.setattr(demo, "follow", lambda client, run, console: ends)
         monkeypatch.setattr(demo.airflow, "unfinished", lambda client: list(going))
