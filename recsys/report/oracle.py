@@ -81,12 +81,17 @@ def truth_file(settings: Settings) -> Path | None:
     return file if file.exists() else None
 
 
+def truth_of(settings: Settings) -> MarketTruth | None:
+    """The truth itself; None for a real shop."""
+    file = truth_file(settings)
+    return None if file is None else read_truth(file.parent)
+
+
 def gaps(page: Page, metrics: Sequence[tuple[str, str]]) -> tuple[Gap, ...]:
     """A gap per (track, metric) that could be measured; none where no truth lies beside the data."""
-    file = truth_file(page.settings)
-    if file is None or "held" not in page.night or "train" not in page.night:
+    truth = page.truth
+    if truth is None or "held" not in page.night or "train" not in page.night:
         return ()
-    truth = read_truth(file.parent)
     held = page.lake.read_value(HeldOut, ref_from(page.night["held"]))
     train = page.lake.read_value(Dataset, ref_from(page.night["train"]))
     start = truth.start // DAY

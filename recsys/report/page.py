@@ -10,24 +10,25 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from recsys import publication
 from recsys.config import Settings
 from recsys.data.lake import Lake
 from recsys.errors import RecsysError
+from recsys.publication import Entry
 from recsys.report.tables import paragraph
 
 if TYPE_CHECKING:
     import polars as pl
 
+    from recsys.data.marketplace import MarketTruth
     from recsys.report.sellers import Sellers
 
 Json = Mapping[str, Any]
-SECTIONS: tuple[
-    str, ...
-] = (  # modules of report/sections, in the order they are read; one that is not there is left out
+LISTS = ("customer", "rank", "product")  # columns of the lists that a page needs
+SECTIONS = (  # modules of report/sections, in the order they are read
     "decision",
     "leaderboard",
     "segments",
@@ -66,6 +67,33 @@ class Page:
     def ranked(self) -> list[Json]:
         """Leaderboard rows that came to an end, best first."""
         return [row for row in self.decision["leaderboard"] if row["status"] == "ok"]
+
+    @cached_property
+    def history(self) -> tuple[Entry, ...]:
+        """Every published generation, oldest first."""
+        return tuple(entry for entry in publication.entries(self.lake) if entry.kind == "publish")
+
+    @cached_property
+    def tonight(self) -> Entry | None:
+        """The generation this night published; None where it published none."""
+        return next((e for e in self.history if e.name == self.published.get("generation")), None)
+
+    @cached_property
+    def lists(self) -> pl.DataFrame | None:
+        """Columns LISTS of tonight's lists; None where nothing was published."""
+        return None if self.tonight is None else publication.read_table(self.lake, self.tonight, "lists.parquet", LISTS)
+
+    @cached_property
+    def products(self) -> pl.DataFrame | None:
+        """The catalogue tonight's lists refer to; None where nothing was published."""
+        return None if self.tonight is None else publication.read_table(self.lake, self.tonight, "products.parquet")
+
+    @cached_property
+    def truth(self) -> MarketTruth | None:
+        """What a simulated shop's orders were drawn from; None for a real shop."""
+        from recsys.report.oracle import truth_of
+
+        return truth_of(self.settings)
 
     @cached_property
     def sales(self) -> pl.DataFrame:
@@ -135,18 +163,14 @@ def section(name: str, page: Page) -> Section | None:
 
     A section that fails says so in its place: the others are read all the same.
     """
-    module = f"recsys.report.sections.{name}"
-    if find_spec(module) is None:
-        return None
-    code = import_module(module)
-    title = str(getattr(code, "TITLE", name.capitalize()))
+    code = import_module(f"recsys.report.sections.{name}")
     try:
         html = code.build(page)
     except Exception as error:  # whatever a section's facts look like: the page is written
         log.exception("The section %s of the report failed.", name)
         why = str(error) if isinstance(error, RecsysError) else f"{type(error).__name__}, see the log"
         html = paragraph(f"This section could not be built: {why}.", "soft")
-    return None if html is None else Section(name, title, str(html))
+    return None if html is None else Section(name, code.TITLE, str(html))
 
 
 def environment() -> Any:

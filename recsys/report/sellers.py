@@ -14,7 +14,7 @@ import numpy as np
 from recsys import publication
 from recsys.data.lake import ref_from
 from recsys.report.discovery import seller_places
-from recsys.report.generations import BESIDE, LISTS, table_of, tonight
+from recsys.report.generations import BESIDE, table_of
 from recsys.report.page import Json, Page
 
 if TYPE_CHECKING:
@@ -89,12 +89,8 @@ def sellers_of(page: Page) -> Sellers | None:
     """None where the shop has a single seller or the night published nothing."""
     import polars as pl
 
-    entry, sales = tonight(page), page.sales
-    if entry is None or sales["seller"].n_unique() < 2:
-        return None
-    lists = table_of(page, entry, "lists.parquet", LISTS)
-    products = table_of(page, entry, "products.parquet")
-    if lists is None or products is None:
+    entry, sales, lists, products = page.tonight, page.sales, page.lists, page.products
+    if entry is None or lists is None or products is None or sales["seller"].n_unique() < 2:
         return None
     sizes = sales.group_by("order").agg(pl.col("product").n_unique().alias("size"))
     sales = sales.join(sizes, on="order").filter(pl.col("seller").is_not_null())
@@ -133,7 +129,7 @@ class _Places:
         self.counts: dict[str, int] = dict(self.top.group_by("product").len().rows())
         self.title = dict(products.select("product", "title").rows())
         self.seller = dict(products.select("product", "seller").rows())
-        entry = tonight(page)
+        entry = page.tonight
         self.allocation = json.loads(publication.read_file(page.lake, entry, "allocation.json")) if entry else {}
         self.beside: dict[str, list[str]] = {}
         for product, other in (

@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from recsys.data.lake import ref_from
 from recsys.data.marketplace import MarketTruth
-from recsys.data.simulate import read_truth
-from recsys.report.oracle import truth_file
 from recsys.report.page import Page
 from recsys.scorers.choice import segment_of
 
@@ -32,11 +31,10 @@ class Answer:
 
 def price_answers(page: Page) -> tuple[Answer, ...]:
     """An answer per choice contender that left its tables; none where no truth lies beside the data."""
-    file, refs = truth_file(page.settings), page.facts.get("demand", {}).get("tables", {})
-    if file is None or not refs:
+    truth, refs = page.truth, page.facts.get("demand", {}).get("tables", {})
+    if truth is None or not refs:
         return ()
-    truth = read_truth(file.parent)
-    found = (compare(truth, name, page.lake.read_json(ref["path"])) for name, ref in sorted(refs.items()))
+    found = (compare(truth, name, page.lake.read_json(ref_from(ref))) for name, ref in sorted(refs.items()))
     return tuple(answer for answer in found if answer is not None)
 
 

@@ -97,7 +97,8 @@ def _night(lake: Lake, one: Settings, champion: str, day: int, mean: float, reas
         decision |= {"reasons": [reason], "tests": []}
     night = world.night(day)
     path = lake.put_json(f"nights/{night['as_of']}/{night['key']}/decision-0-auto.json", decision).path
-    closed = lake.put_json(f"nights/{night['as_of']}/{night['key']}/closed.json", {"key": night["key"], "decision": path}).path
+    told = {"key": night["key"], "decision": path}
+    closed = lake.put_json(f"nights/{night['as_of']}/{night['key']}/closed.json", told).path
     manifest = {
         "key": night["key"],
         "as_of": night["as_of"],

@@ -70,6 +70,17 @@ def test_the_section_says_who_serves_why_another_was_refused_and_what_prices_do(
     assert "0 % go up" not in html  # what passed is not worded as if it had not
 
 
+def test_a_table_that_is_no_longer_what_was_written_is_not_shown(tmp_path: Path) -> None:
+    page = nights.page(tmp_path)
+    told = facts(page)
+    path = told["tables"]["logit"]["path"]
+    page.lake.point(path, page.lake.read(path).replace(b"-1.5", b"-9.5"))
+    page = Page(page.settings, page.lake, page.night, [], page.decision, page.published, {"demand": told})
+    html = render(page)
+    assert f"could not be built: {path} is damaged" in html
+    assert "-9.50" not in html
+
+
 def test_without_markets_there_is_no_section_and_a_failure_says_why(tmp_path: Path) -> None:
     page = nights.page(tmp_path, demand={"status": "none", "reason": "no markets"})
     assert build(page) is None

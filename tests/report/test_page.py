@@ -5,10 +5,13 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
+from recsys import publication
+from recsys.data.lake import Lake, Ref
 from recsys.report import page as report
 from recsys.report import sellers
 from recsys.report.page import SECTIONS, Page, render, write
@@ -138,6 +141,34 @@ def test_a_section_that_fails_says_so_and_stops_nobody(tmp_path: Path, monkeypat
     tree = read(render(nights.page(tmp_path)))
     assert "could not be built: KeyError" in tree.words()
     assert "Leaderboard" in tree.words()
+
+
+def test_a_misspelt_section_is_nobodys_silence(tmp_path: Path) -> None:
+    with pytest.raises(ModuleNotFoundError, match="leaderbord"):
+        report.section("leaderbord", nights.page(tmp_path))
+
+
+def test_the_sequence_and_each_table_are_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tonight's generation is asked for by four sections and the sellers' pages, the earlier one by one."""
+    monkeypatch.setattr(sellers, "LEAST_ORDERS", 1)
+    settings, lake = nights.shop(tmp_path)
+    told = nights.decision([nights.row("ease", 0.1)])
+    nights.publish(lake, 0, "2024-03-09", told)
+    page = Page(settings, lake, nights.night(), [], told, nights.publish(lake, 1, nights.AS_OF, told), {})
+    read, entries = Lake.read, publication.entries
+    paths: Counter[str] = Counter()
+
+    def counted(lake: Lake, ref: Ref | str) -> bytes:
+        paths[ref if isinstance(ref, str) else ref.path] += 1
+        return read(lake, ref)
+
+    monkeypatch.setattr(Lake, "read", counted)
+    monkeypatch.setattr(publication, "entries", lambda lake: paths.update(["entries"]) or entries(lake))
+    write(page)
+    tables = {path: n for path, n in paths.items() if path.startswith("generations/") and path.endswith(".parquet")}
+    assert len(tables) == 5  # lists and products of both, complements of tonight
+    assert set(tables.values()) == {1}
+    assert paths["entries"] == 1
 
 
 def test_a_night_is_written_once_and_is_latest_only_where_it_is_served(tmp_path: Path) -> None:

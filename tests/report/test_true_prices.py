@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from recsys.data.lake import Lake
 from recsys.data.marketplace import Size
 from recsys.data.simulate import simulate
-from recsys.report.true_prices import compare
+from recsys.errors import StoreError
+from recsys.report.page import Page
+from recsys.report.true_prices import compare, price_answers
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +48,18 @@ def test_errors_are_shares_of_the_true_value(truth) -> None:
     assert found.error == pytest.approx(0.5)
     assert found.covered == 0
     assert found.estimated == pytest.approx(0.5 * found.true)
+
+
+def test_a_damaged_table_has_no_answer(truth, tmp_path: Path) -> None:
+    lake = Lake(str(tmp_path))
+    told = {**table(truth, 1.0), "products": [str(p) for p in table(truth, 1.0)["products"]]}
+    ref = lake.put_json("nights/demand/logit.json", told).json()
+    page = Page(None, lake, {}, [], {}, {}, {"demand": {"tables": {"logit": ref}}})  # type: ignore[arg-type]
+    page.__dict__["truth"] = truth
+    assert [answer.covered for answer in price_answers(page)] == [1]
+    lake.point(ref["path"], b"{}")
+    with pytest.raises(StoreError, match="damaged"):
+        price_answers(page)
 
 
 def test_a_market_of_pooled_segments_has_no_truth(truth) -> None:

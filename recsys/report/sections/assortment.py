@@ -84,10 +84,4 @@ def _skipped(facts: Json) -> str | None:
 
 def _titles(page: Page) -> dict[str, str]:
     """Titles of the generation's products, where the night published one."""
-    from recsys.report.generations import table_of, tonight
-
-    entry = tonight(page)
-    if entry is None:
-        return {}
-    products = table_of(page, entry, "products.parquet")
-    return {} if products is None else dict(products.select("product", "title").iter_rows())
+    return {} if page.products is None else dict(page.products.select("product", "title").iter_rows())

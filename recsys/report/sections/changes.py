@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from recsys.publication import Entry
 from recsys.report.discovery import customers_only
 from recsys.report.figures import Mark, intervals
-from recsys.report.generations import LISTS, before, decision_of, table_of, tonight
-from recsys.report.page import Json, Page
+from recsys.report.generations import before, decision_of, table_of
+from recsys.report.page import LISTS, Json, Page
 from recsys.report.sections.leaderboard import measured
 from recsys.report.tables import Column, count, join, metric_name, number, paragraph, share, table
 
@@ -36,13 +36,10 @@ def build(page: Page) -> str | None:
     earlier = before(page)
     if earlier is None:
         return None
-    now, was, champion = tonight(page), earlier.manifest["champion"], page.decision["champion"]
+    was, champion = earlier.manifest["champion"], page.decision["champion"]
     who = f"{was} is still champion." if was == champion else f"{champion} followed {was} as champion."
     since = f"Since {earlier.name}, the night of {earlier.manifest['as_of']}. "
-    parts = [paragraph(since + who), _metrics(page, earlier)]
-    if now is not None:
-        parts += [_lists(page, earlier, now), _catalogue(page, earlier, now)]
-    return join(*parts)
+    return join(paragraph(since + who), _metrics(page, earlier), _lists(page, earlier), _catalogue(page, earlier))
 
 
 def overlap(old: pl.DataFrame, new: pl.DataFrame, k: int) -> Overlap | None:
@@ -89,12 +86,12 @@ def _mean(row: Json, page: Page) -> float | None:
     return None if found is None else float(found["mean"])
 
 
-def _lists(page: Page, earlier: Entry, now: Entry) -> str | None:
-    tables = [table_of(page, entry, "lists.parquet", LISTS) for entry in (earlier, now)]
-    if tables[0] is None or tables[1] is None:
+def _lists(page: Page, earlier: Entry) -> str | None:
+    new, old = page.lists, table_of(page, earlier, "lists.parquet", LISTS)
+    if new is None or old is None:
         return None
     k = page.settings.contest.at[0]
-    found = overlap(customers_only(tables[0]), customers_only(tables[1]), k)
+    found = overlap(customers_only(old), customers_only(new), k)
     if found is None:
         return paragraph("No customer has a list in both generations.")
     return paragraph(
@@ -103,11 +100,11 @@ def _lists(page: Page, earlier: Entry, now: Entry) -> str | None:
     )
 
 
-def _catalogue(page: Page, earlier: Entry, now: Entry) -> str | None:
+def _catalogue(page: Page, earlier: Entry) -> str | None:
     """New, gone, in and out of stock, dearer and cheaper."""
     import polars as pl
 
-    old, new = (table_of(page, entry, "products.parquet") for entry in (earlier, now))
+    new, old = page.products, table_of(page, earlier, "products.parquet")
     if old is None or new is None:
         return None
     both = new.join(old, on="product", suffix="_old")

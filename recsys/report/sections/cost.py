@@ -7,7 +7,7 @@ import math
 from recsys.contest.pareto import pareto_front, points
 from recsys.report.figures import Point, scatter
 from recsys.report.page import Json, Page
-from recsys.report.tables import count, join, number, paragraph, table
+from recsys.report.tables import count, join, metric_name, number, paragraph, table
 
 TITLE = "Quality against training cost"
 LEAST = 0.01  # seconds; what is faster stands there
@@ -19,7 +19,7 @@ def build(page: Page) -> str | None:
     found = points(page.ranked, contest.track, contest.primary)
     if len(found) < 2:
         return None
-    front, unit = pareto_front(found), contest.primary.replace("_at_", "@").upper()
+    front, unit = pareto_front(found), metric_name(contest.primary)
     dots = [Point(p[0], math.log10(max(p[1], LEAST)), p[2], marked=p in front) for p in found]
     by_name = {row["name"]: row for row in page.ranked}
     rows = [(p[0], number(p[2], 4), number(p[1], 2), *_rest(by_name[p[0]], contest.track)) for p in found]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from recsys.report.page import Json, Page
+from recsys.report.sections.leaderboard import measured
 from recsys.report.tables import count, interval, join, metric_name, money, paragraph, share, tiles
 
 TITLE = "The decision"
@@ -44,7 +45,7 @@ def _measured(page: Page) -> str | None:
     contest = page.settings.contest
     for row in page.ranked:
         if row["name"] == page.decision["champion"]:
-            found = row["tracks"].get(contest.track, {}).get("metrics", {}).get(contest.primary)
+            found = measured(row, contest.track, contest.primary)
             return interval(found["mean"], found["low"], found["high"], 3) if found else None
     return None
 

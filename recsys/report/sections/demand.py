@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from recsys.data.lake import ref_from
 from recsys.report.heatmap import heatmap
 from recsys.report.page import Json, Page
 from recsys.report.tables import (
@@ -118,7 +119,7 @@ def _elasticities(page: Page, facts: Json) -> str | None:
     ref = facts["tables"].get(name)
     if ref is None:
         return None
-    found = page.lake.read_json(ref["path"])
+    found = page.lake.read_json(ref_from(ref))
     n = f"mean over the latest markets, n = {count(facts['panel']['rows'])} rows of the panel"
     maps = [
         heatmap(f"Elasticities by {m['by']}", m["names"], m["elasticities"], ("whose demand", "whose prices"),

@@ -6,7 +6,7 @@ from typing import Any
 
 from recsys.report.figures import Mark, intervals
 from recsys.report.page import Page
-from recsys.report.tables import Column, count, fold, interval, join, paragraph, table
+from recsys.report.tables import Column, count, fold, interval, join, metric_name, paragraph, table
 
 TITLE = "By segment"
 KINDS = {
@@ -27,7 +27,7 @@ def build(page: Page) -> str | None:
     if name is None:
         return None
     rows = by_name[name]
-    unit = page.settings.contest.primary.replace("_at_", "@").upper()
+    unit = metric_name(page.settings.contest.primary)
     marks = [
         Mark(f"{row['kind']}: {row['name']}", row["mean"], row["low"], row["high"])
         for row in rows

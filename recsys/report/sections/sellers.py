@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from recsys.report.discovery import NEW_DAYS, Shown, shown
 from recsys.report.figures import Mark, bars
-from recsys.report.generations import LISTS, table_of, tonight
 from recsys.report.page import Page
 from recsys.report.sellers import LEAST_ORDERS, MOST_PAGES, Seller, Sellers
 from recsys.report.tables import Column, count, fold, heading, interval, join, link, paragraph, share, table, tiles
@@ -15,15 +14,10 @@ FIRST = 10  # rows shown before the fold
 
 def build(page: Page) -> str | None:
     """None where nothing was published."""
-    entry = tonight(page)
-    if entry is None:
-        return None
-    lists = table_of(page, entry, "lists.parquet", LISTS)
-    products = table_of(page, entry, "products.parquet")
-    if lists is None or products is None:
+    if page.lists is None or page.products is None:
         return None
     k = page.settings.contest.at[0]
-    found = shown(lists, products, page.sales, int(page.night["day"]), k)
+    found = shown(page.lists, page.products, page.sales, int(page.night["day"]), k)
     return join(_sellers(page, page.sellers), _discovery(found, k)) or None
 
 
