@@ -31,7 +31,7 @@ def chosen(names: Any, settings: Settings, now: Standing) -> list[str]:
     always = {now.champion, now.wanted}
     found = [n for n in settings.contenders if n in asked or n in always]
     for name in found:
-        catalog.build(settings.contenders[name].family, settings.contenders[name].settings)
+        catalog.enter(settings.contenders[name].family, settings.contenders[name].settings)
     return found
 
 

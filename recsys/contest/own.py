@@ -56,7 +56,7 @@ class Entrant:
 def hold(split: OwnSplit, contenders: Mapping[str, Contender], terms: Terms, announce: Announce) -> list[Entrant]:
     """Fit and judge every contender; one that fails is a result. Blends come after their parts."""
     for contender in contenders.values():
-        catalog.build(contender.family, contender.settings)  # a wrong setting is known before the first fit
+        catalog.enter(contender.family, contender.settings)  # a wrong setting is known before the first fit
     ordered = sorted(contenders.items(), key=lambda item: _is_blend(item[1]))
     lent = _parts_of_blends(contenders)
     with tempfile.TemporaryDirectory(prefix="recsys-contest-") as folder:

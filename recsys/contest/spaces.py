@@ -89,7 +89,7 @@ SPACES: Mapping[str, Mapping[str, Axis]] = {
 def space_of(name: str, contender: Contender, only: Sequence[str] = ()) -> Mapping[str, Axis]:
     """The axes to search for a contender, of `only` where given; raises UsageError on an unknown setting or family."""
     every = SPACES.get(contender.family)
-    catalog.build(contender.family, contender.settings)  # an unknown family or a wrong setting is said here
+    catalog.enter(contender.family, contender.settings)  # an unknown family or a wrong setting is said here
     if every is None:
         raise UsageError(
             f"{name} cannot be tuned",

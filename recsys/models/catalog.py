@@ -44,3 +44,15 @@ def build(family: str, settings: Mapping[str, Any]) -> Estimator:
     kind = load(family)
     estimator: Estimator = kind(**check(kind, settings, family))
     return estimator
+
+
+def enter(family: str, settings: Mapping[str, Any]) -> Estimator:
+    """`build`, for a contest; raises ConfigError on a family that answers texts too: it ranks for no customer."""
+    if family in TEXTS:
+        raise ConfigError(
+            "A contender's family",
+            got=f"{family!r}, which answers texts and knows no customers",
+            wanted=f"one of {', '.join(FAMILIES)}",
+            cure="Leave it out: every night fits it beside the contenders ([publishing] search = true).",
+        )
+    return build(family, settings)

@@ -11,6 +11,7 @@ from recsys.config import Contender, Contest
 from recsys.contest import own
 from recsys.contest.isolated import Result
 from recsys.data.pairs import own_split
+from recsys.errors import ConfigError
 
 MOVIELENS = Path(__file__).parents[2].parent / "shared" / "data" / "ml-1m-ncf"
 
@@ -42,6 +43,13 @@ def test_a_refused_contender_says_why_and_is_never_champion(tmp_path: Path, monk
     assert set(refused) == set(told["contenders"][1])
     assert told["decision"]["champion"] == "popularity"
     assert told["decision"]["gates"]["logit"]["failed"] == ["refused: logit; got a price coefficient above 0"]
+
+
+def test_a_family_that_answers_texts_is_refused_before_the_first_fit(tmp_path: Path) -> None:
+    for name in ("train.csv", "test.csv"):
+        (tmp_path / name).write_text("user,item\nu0,i0\nu1,i1\nu1,i0\n")
+    with pytest.raises(ConfigError, match="'search', which answers texts"):
+        hold({"finder": Contender(family="search")}, tmp_path / "train.csv", tmp_path / "test.csv")
 
 
 @pytest.mark.slow

@@ -41,6 +41,15 @@ def test_a_wrong_setting_says_what_is_wrong(family: str, settings: dict[str, obj
         catalog.build(family, settings)
 
 
+def test_a_family_that_answers_texts_is_built_but_enters_no_contest() -> None:
+    assert catalog.build("search", {}).family == "search"
+    with pytest.raises(ConfigError, match=r"got 'search', which answers texts.*wanted one of popularity"):
+        catalog.enter("search", {})
+    assert catalog.enter("popularity", {"window_days": 28}) == Popularity(window_days=28)
+    with pytest.raises(ConfigError, match="Did you mean 'ease'"):
+        catalog.enter("easy", {})
+
+
 def test_the_catalog_imports_nothing_heavy() -> None:
     heavy = ["torch", "lightfm", "implicit", "pyblp", "sklearn", "numba", "polars"]
     code = f"import sys, recsys.models.catalog; print([m for m in {heavy} if m in sys.modules])"
