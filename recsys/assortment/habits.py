@@ -9,15 +9,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from recsys.contract import F64
 from recsys.errors import EmptyError
-from recsys.evaluation.lists import gini
+from recsys.evaluation.lists import gini, top5_share
 
 if TYPE_CHECKING:
     import polars as pl
 
 LEVEL = 0.95
-TOP = 5
 
 
 @dataclass(frozen=True)
@@ -96,7 +94,7 @@ def habits(sales: pl.DataFrame, categories: Mapping[str, str]) -> Habits:
         same_seller=seller,
         seller_by_chance=seller_chance,
         sellers=len(revenue),
-        top_sellers=_top(revenue),
+        top_sellers=top5_share(revenue),
         seller_gini=gini(revenue),
     )
 
@@ -122,10 +120,6 @@ def _again(lines: pl.DataFrame, field: str) -> tuple[Share, float | None]:
         met.sort("first"), left_on="before", right_on="first", by="customer", check_sortedness=False
     )
     return Share.of(count, len(later)), float(drawn["chance"].fill_null(0).sum() / len(later))
-
-
-def _top(revenue: F64) -> float:
-    return float(np.sort(revenue)[::-1][:TOP].sum() / revenue.sum())
 
 
 def _lift(found: Share, chance: float | None) -> float | None:

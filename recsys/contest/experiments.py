@@ -15,6 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from recsys.config import Settings
 from recsys.contest import estimates, frontier, money, traffic, trials
+from recsys.contest.backtest import barred_products
+from recsys.contest.generation import popular_lately
+from recsys.contest.measure import exams
 from recsys.contest.night import folder, plain
 from recsys.contest.record import load_fitted
 from recsys.contract import DAY, Dataset
@@ -242,8 +245,9 @@ def _frontier(evidence: Evidence) -> Found:
     data = evidence.lake.read_value(Dataset, ref_from(night["train"]))
     held = evidence.lake.read_value(HeldOut, ref_from(night["held"]))
     scorer = load_fitted(evidence.lake, by_name[name])
+    exam = exams(held, barred_products(data))[contest.track]
     rate = evidence.settings.shop.take_rate
-    rows, power, off = frontier.frontier_table(scorer, data, held, contest.track, contest.at[0], rate)
+    rows, power, off = frontier.frontier_table(scorer, data, exam, contest.at[0], rate, popular_lately(data))
     facts = {"contender": name, "power": power, "k": contest.at[0], "calibration_error": off}
     return Found(facts, {"frontier": rows}, {"frontier.calibration_error": off})
 

@@ -11,14 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from recsys.contest.measure import exams
-from recsys.contract import F64, I32, Dataset, Scorer
-from recsys.data.split import HeldOut
+from recsys.contest.measure import Exam, answer
+from recsys.contract import F64, I32, Dataset, Flags, Scorer, Truth
 from recsys.errors import EmptyError
 from recsys.evaluation.metrics import calibration_error
-from recsys.ranking.align import score_blocks
 from recsys.ranking.rerank import Candidates, choose_power, frontier
-from recsys.ranking.topk import top_k
 
 DEEP = 100  # places of a list that may be re-ranked
 LEAST = 50  # customers per half
@@ -26,13 +23,15 @@ COLUMNS = ("power", "relevance", "revenue", "revenue_share", "price_shift")
 
 
 def frontier_table(
-    scorer: Scorer, data: Dataset, held: HeldOut, track: str, k: int, take_rate: float
+    scorer: Scorer, data: Dataset, exam: Exam, k: int, take_rate: float, fallback: Scorer | None = None
 ) -> tuple[list[dict[str, Any]], float, float]:
     """Rows of COLUMNS, the power chosen, and how far the chances are off on the half they were not learnt on (ECE).
 
-    Raises EmptyError with fewer customers than two halves of LEAST.
+    A row without any opinion is answered by the fallback, as it would be served. Raises EmptyError with fewer
+    customers than two halves of LEAST.
     """
-    lists, bought = _places(scorer, data, held, track)
+    lists = answer(scorer, exam, min(DEEP, len(data.space.products)), fallback).lists
+    bought = _bought(lists, exam.truth, len(data.space.products))
     if len(lists) < 2 * LEAST:
         raise EmptyError("The revenue frontier", got=f"{len(lists)} held-out customers", wanted=f"{2 * LEAST} or more")
     learnt, judged = np.arange(len(lists)) % 2 == 0, np.arange(len(lists)) % 2 == 1
@@ -45,19 +44,12 @@ def frontier_table(
     return [{name: float(asdict(p)[name]) for name in COLUMNS} for p in points], choose_power(points), off
 
 
-def _places(scorer: Scorer, data: Dataset, held: HeldOut, track: str) -> tuple[I32, Any]:
-    """Products [n, DEEP] of each held-out customer's list, and which of them were bought."""
-    exam = exams(held, ~data.catalogue.available)[track]
-    depth = min(DEEP, len(data.space.products))
-    lists = np.full((len(exam.queries), depth), -1, dtype=np.int32)
-    for rows, scores in score_blocks(scorer, exam.queries):
-        seen = None if exam.seen is None else exam.seen[rows]
-        lists[rows] = top_k(scores, depth, seen=seen, barred=exam.barred)[0]
-    m = len(data.space.products) + 1
-    owner = np.repeat(np.arange(len(exam.truth)), np.diff(exam.truth.start))
-    pairs = owner * m + np.where(exam.truth.product >= 0, exam.truth.product, m - 1)
-    asked = np.arange(len(lists))[:, None] * m + lists
-    return lists, np.isin(asked, pairs) & (lists >= 0)
+def _bought(lists: I32, truth: Truth, m: int) -> Flags:
+    """Which products of the lists [n, DEEP] their customer bought."""
+    owner = np.repeat(np.arange(len(truth)), np.diff(truth.start))
+    pairs = (owner * m + truth.product)[truth.product >= 0]
+    found: Flags = np.isin(np.arange(len(lists))[:, None] * m + lists, pairs) & (lists >= 0)
+    return found
 
 
 def _chance(lists: I32, bought: Any) -> F64:

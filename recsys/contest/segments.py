@@ -36,15 +36,18 @@ def segments_of(card: Scorecard, held: HeldOut, data: Dataset, contest: Contest)
 
 
 def sellers_shown(card: Scorecard, data: Dataset) -> dict[str, Any]:
-    """How the lists treat sellers: how many get less than FLOOR of their catalogue share of attention, and who most."""
-    n, offered = len(data.space.sellers), data.catalogue.available
-    stock = np.bincount(data.catalogue.seller[offered & (data.catalogue.seller >= 0)], minlength=n).astype(np.float64)
-    got = exposure_by(card.exposed, data.catalogue.seller, n)
-    if n < 2 or got.sum() <= 0 or stock.sum() <= 0:
-        return {"sellers": int((stock > 0).sum())}
-    below = (got / got.sum() < FLOOR * stock / stock.sum()) & (stock > 0)
-    told = {"sellers": int((stock > 0).sum()), "below_floor": int(below.sum())}
-    return told | {"top5_share": top5_share(got), "gini": gini(got)}
+    """How the lists treat sellers with something on offer: how many get less attention than FLOOR of their catalogue
+    share, and how unequal they are.
+    """
+    n, available = len(data.space.sellers), data.catalogue.available
+    owner = data.catalogue.seller[available & (data.catalogue.seller >= 0)]
+    stock = np.bincount(owner, minlength=n).astype(np.float64)
+    got, offering = exposure_by(card.exposed, data.catalogue.seller, n), stock > 0
+    told = {"sellers": int(offering.sum())}
+    if n < 2 or got[offering].sum() <= 0:
+        return told
+    below = (got / got.sum() < FLOOR * stock / stock.sum()) & offering
+    return told | {"below_floor": int(below.sum()), "top5_share": top5_share(got), "gini": gini(got[offering])}
 
 
 def customers(customer: I32, history: Events) -> Mapping[str, Flags]:

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 from recsys.contest import frontier
-from recsys.contract import Truth
-from recsys.data.split import HeldOut
+from recsys.contest.measure import Exam
+from recsys.contract import Dataset, Truth
 from recsys.errors import EmptyError
 from recsys.scorers.linear import LinearScorer
 from tests.worlds import dataset, queries
 
 
-def held(n: int, m: int, seed: int = 0) -> tuple[HeldOut, LinearScorer, object]:
+def world(n: int, m: int, seed: int = 0) -> tuple[Exam, LinearScorer, Dataset]:
     """n customers who each bought one product, likelier the better its place in the contender's list."""
     data = dataset([[0]] * n, m)
     asked = queries(data, [-1] * n)
@@ -22,14 +22,13 @@ def held(n: int, m: int, seed: int = 0) -> tuple[HeldOut, LinearScorer, object]:
     product = rng.choice(m, n, p=chance / chance.sum()).astype(np.int32)
     ones = np.ones(n, np.float32)
     truth = Truth(np.arange(n + 1, dtype=np.int64), product, ones, ones, np.zeros(n, np.int64))
-    ids = np.array([f"x{i}" for i in range(n)], dtype=object)
     scorer = LinearScorer(data.space, "none", bias=-np.arange(m, dtype=np.float32)[None, :])
-    return HeldOut(asked, truth, ids, asked, truth, ids, 1, 28), scorer, data
+    return Exam(asked, truth, None, ~data.catalogue.available), scorer, data
 
 
 def test_relevance_falls_and_revenue_rises_with_the_power() -> None:
-    asked, scorer, data = held(4000, 30)
-    rows, power, off = frontier.frontier_table(scorer, data, asked, "repeats", 5, 0.5)  # type: ignore[arg-type]
+    exam, scorer, data = world(4000, 30)
+    rows, power, off = frontier.frontier_table(scorer, data, exam, 5, 0.5)
     assert [row["power"] for row in rows] == [0.0, 0.1, 0.25, 0.5, 0.75, 1.0]
     assert rows[0]["relevance"] == rows[0]["revenue_share"] == 1.0
     relevance, revenue = ([row[name] for row in rows] for name in ("relevance", "revenue_share"))
@@ -47,6 +46,13 @@ def test_the_chance_of_a_place_is_how_often_it_was_bought() -> None:
 
 
 def test_too_few_customers_are_told() -> None:
-    asked, scorer, data = held(60, 12)
+    exam, scorer, data = world(60, 12)
     with pytest.raises(EmptyError, match="60 held-out customers"):
-        frontier.frontier_table(scorer, data, asked, "repeats", 5, 1.0)  # type: ignore[arg-type]
+        frontier.frontier_table(scorer, data, exam, 5, 1.0)
+
+
+def test_whoever_the_contender_has_no_opinion_on_sees_the_fallbacks_list() -> None:
+    exam, scorer, data = world(4000, 30)
+    mute = LinearScorer(data.space, "none", bias=np.full((1, 30), np.nan, dtype=np.float32))
+    told = frontier.frontier_table(mute, data, exam, 5, 0.5, scorer)
+    assert told == frontier.frontier_table(scorer, data, exam, 5, 0.5)

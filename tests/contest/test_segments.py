@@ -53,6 +53,8 @@ def test_a_contender_that_knows_one_half_shows_it_by_segment() -> None:
     assert rows["product", "head"] == (1, 1.0)  # product 0, which most had bought
     assert rows["product", "tail"] == (3, 1 / 3)
     assert sellers_shown(card, data) == {"sellers": 2, "below_floor": 1, "top5_share": 1.0, "gini": 0.5}
+    third = dataclasses.replace(data.space, sellers=Index.of(["anna", "bert", "carl"]))  # carl has nothing on offer
+    assert sellers_shown(card, dataclasses.replace(data, space=third)) == sellers_shown(card, data)
     alone = dataclasses.replace(data, space=dataclasses.replace(data.space, sellers=Index.of(["anna"])))
     alone = dataclasses.replace(alone, catalogue=dataclasses.replace(data.catalogue, seller=np.zeros(4, np.int32)))
     assert sellers_shown(card, alone) == {"sellers": 1}
