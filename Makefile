@@ -16,7 +16,7 @@ PYTEST := $(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-
 export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: help install demo up stop test lint check lock clean
+.PHONY: help install demo up stop test lint check lock bench-peers clean
 .DEFAULT_GOAL := help
 
 help:
@@ -26,6 +26,7 @@ help:
 	@echo "make test     the whole suite"
 	@echo "make check    format, lint, types, import rules and the fast tests"
 	@echo "make install  .venv from constraints.txt                            TORCH=cpu|gpu  PYTHON=python3.11"
+	@echo "make bench-peers  environments of the peers that benchmarks/ measures against"
 	@echo "make lock     resolve constraints.txt anew from pyproject.toml"
 
 install: $(INSTALLED)
@@ -79,6 +80,9 @@ lock: $(INSTALLED)
 	@$(BIN)/pip install --quiet uv
 	$(BIN)/uv pip compile --universal --python-version 3.11 --all-extras --no-header --no-annotate --upgrade \
 		--no-strip-markers pyproject.toml -o constraints.txt
+
+bench-peers:
+	@benchmarks/peers.sh
 
 clean:
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache build

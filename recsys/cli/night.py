@@ -97,13 +97,16 @@ def show_leaderboard(decision: dict[str, Any], track: str = "") -> None:
     """The contenders best first with their intervals, and the decision in words."""
     from rich.console import Console
 
+    from recsys.contest.challenge import power_words
+
     console = Console(width=None if sys.stdout.isatty() else 132)
     console.print(leaderboard_table(decision))
     for row in decision["leaderboard"]:
         if row["status"] != "ok":
             console.print(f"{row['name']}: {row['status']}. {row['reason']}", markup=False)
-    for reason in decision["reasons"]:
-        console.print(reason, markup=False)
+    for sentence in (*decision["reasons"], power_words(decision.get("power") or {})):
+        if sentence:
+            console.print(sentence, markup=False)
 
 
 def leaderboard_table(decision: dict[str, Any]) -> Any:

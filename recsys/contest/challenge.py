@@ -156,3 +156,16 @@ def nights(n: int) -> str:
 def p_value(p: float) -> str:
     """`p = 0.0123`; never the impossible 0."""
     return "p < 0.0001" if p < 0.0001 else f"p = {p:.4f}"
+
+
+def power_words(power: Mapping[str, Any]) -> str:
+    """What tonight's evidence could have found, and how many nights of it a better contender needs; "" where unknown."""
+    if not power.get("chance"):
+        return ""
+    lifts = sorted(power["chance"], key=lambda lift: float(lift.rstrip("%")))  # stored JSON sorts them as text
+    chances = ", ".join(f"{lift} better: {power['chance'][lift]:.0%}" for lift in lifts)
+    words = f"Chance that tonight's evidence would have promoted a contender truly {chances}."
+    found = [(lift, power["nights_for"][lift]) for lift in lifts if power.get("nights_for", {}).get(lift)]
+    if found:
+        words += f" To find {found[0][0]} four times in five, set [contest] evidence_nights to {found[0][1]}."
+    return words

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from recsys.config import Contest
-from recsys.contest.challenge import Pooled, paired
+from recsys.contest.challenge import Pooled, paired, power_words
 from recsys.contest.decide import Standing, decide
 from recsys.contest.gates import Candidate
 
@@ -262,3 +262,14 @@ def test_the_power_says_how_many_nights_are_needed() -> None:
     spread = told["standard_error"] * np.sqrt(4000)
     enough = ((1.959964 + 0.8416) * spread / (0.09 * told["champion_mean"])) ** 2  # customers, by the textbook
     assert needed["10%"] == pytest.approx(enough / (4000 / nights), abs=1.01)
+
+
+def test_the_power_in_words_names_the_smallest_lift_within_reach() -> None:
+    told = {
+        "chance": {"10%": 0.4, "2%": 0.05, "20%": 0.9},
+        "nights_for": {"10%": 12, "2%": None, "20%": 5},
+    }
+    words = power_words(told)
+    assert "2% better: 5%, 10% better: 40%, 20% better: 90%" in words
+    assert words.endswith("To find 10% four times in five, set [contest] evidence_nights to 12.")
+    assert power_words({}) == ""
