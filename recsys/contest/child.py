@@ -45,7 +45,8 @@ def main(folder: str) -> int:
         result = {"status": "failed", "reason": "The fit ran out of memory.", "passing": True}
     except Exception as error:  # a library's own error: its kind and words, never its traceback
         _leave_traceback(Path(folder))
-        result = {"status": "failed", "reason": f"{type(error).__name__}: {str(error).splitlines()[0:1]}"}
+        said = ": ".join([type(error).__name__, *str(error).splitlines()[:1]])
+        result = {"status": "failed", "reason": f"{said}. The log has the traceback."}
     result |= {
         "fit_seconds": result.get("fit_seconds", time.perf_counter() - began),
         "fit_cpu_seconds": result.get("fit_cpu_seconds", time.process_time() - cpu),
@@ -101,12 +102,11 @@ def _checked(estimator: Estimator, fitted: Fitted) -> Fitted:
 
 def peak_memory_mb() -> float:
     """This process's own high-water mark; the parent's would leak into ru_maxrss across fork and exec."""
-    try:
-        for line in Path("/proc/self/status").read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) / 1024
-    except OSError:
-        pass
+    status = Path("/proc/self/status")
+    if status.exists():  # Linux
+        held = [line.split()[1] for line in status.read_text().splitlines() if line.startswith("VmHWM:")]
+        if held:
+            return int(held[0]) / 1024
     unit = 2**20 if sys.platform == "darwin" else 2**10
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shutil
 import signal
@@ -18,8 +19,10 @@ from typing import Any
 
 GRACE_SECONDS = 20.0  # after its own deadline a child may still save what it has
 POLL_SECONDS = 0.05
+TAIL, LINE = 20, 300  # lines of a traceback that are kept, letters of a last line
 CHILD = (sys.executable, "-m", "recsys.contest.child")
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS", "POLARS_MAX_THREADS")
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,7 @@ def fit(job: Job, watch: Watch | None = None) -> Result:
         (folder / "job.json").write_text(json.dumps(_job_json(job)))
         began = time.monotonic()
         ended, peak = _run_child(folder, job, watch)
-        return _collect(folder, ended, time.monotonic() - began, peak)
+        return _collect(folder, job.family, ended, (time.monotonic() - began, peak))
 
 
 @contextmanager
@@ -149,6 +152,20 @@ def _death(code: int) -> str:
     return f"The fit ended with exit code {code}."
 
 
+def _keep(family: str, folder: Path) -> None:
+    """The end of a library's traceback goes to the log: the folder is gone when the fit is."""
+    file = folder / "traceback.txt"
+    if file.exists():
+        log.warning("The fit of %s failed:\n%s", family, "\n".join(file.read_text().splitlines()[-TAIL:]))
+
+
+def _last_words(folder: Path) -> str:
+    """The last line a child that died had written, as a sentence; native code leaves its reason there."""
+    lines = (folder / "output.txt").read_text(errors="replace").split("\n")
+    said = [line.strip() for line in lines if line.strip()]
+    return f" It said last: {said[-1][:LINE]}" if said else ""
+
+
 def _progress(folder: Path) -> list[dict[str, float]]:
     file = folder / "progress.jsonl"
     if not file.exists():
@@ -156,11 +173,13 @@ def _progress(folder: Path) -> list[dict[str, float]]:
     return [json.loads(line) for line in file.read_text().splitlines(keepends=True) if line.endswith("\n")]
 
 
-def _collect(folder: Path, ended: str, seconds: float, peak: float) -> Result:
-    progress = tuple(_progress(folder))
+def _collect(folder: Path, family: str, ended: str, spent: tuple[float, float]) -> Result:
+    progress, (seconds, peak) = tuple(_progress(folder)), spent
     file = folder / "result.json"
+    _keep(family, folder)
     if ended or not file.exists():
-        return Result("failed", ended or "The fit left no result.", seconds, seconds, peak, {}, progress, passing=True)
+        reason = f"{ended or 'The fit left no result.'}{_last_words(folder)}"
+        return Result("failed", reason, seconds, seconds, peak, {}, progress, passing=True)
     told = json.loads(file.read_text())
     ok = told["status"] == "ok"
     return Result(

@@ -80,6 +80,10 @@ def test_a_child_that_takes_too_much_memory_is_ended(tmp_path: Path, monkeypatch
         ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "SIGKILL"),
         ("import os; os._exit(3)", "exit code 3"),
         ("pass", "no result"),
+        (
+            "import os, sys; print('corrupted size vs. prev_size\\n', file=sys.stderr, flush=True); os.abort()",
+            "SIGABRT (out of memory, or somebody ended it). It said last: corrupted size vs. prev_size",
+        ),
     ],
 )
 def test_a_child_that_dies_is_a_status(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str, words: str) -> None:
@@ -87,6 +91,39 @@ def test_a_child_that_dies_is_a_status(tmp_path: Path, monkeypatch: pytest.Monke
     result = fit(job(tmp_path))
     assert (result.status, result.passing) == ("failed", True)
     assert words in result.reason
+
+
+def test_a_librarys_error_is_a_sentence_and_its_traceback_goes_to_the_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    code = """
+import sys
+from recsys.contest import child
+def broken(family, settings):
+    raise ValueError("the first line\\nand more")
+child.catalog.build = broken
+sys.exit(child.main(sys.argv[1]))
+"""
+    pretend(monkeypatch, code)
+    result = fit(job(tmp_path))
+    assert (result.status, result.passing) == ("failed", False)
+    assert result.reason == "ValueError: the first line. The log has the traceback."
+    assert "The fit of popularity failed" in caplog.text
+    assert "in broken" in caplog.text
+    assert "ValueError: the first line" in caplog.text
+
+
+def test_an_error_without_words_is_its_kind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    code = """
+import sys
+from recsys.contest import child
+def broken(family, settings):
+    raise AssertionError
+child.catalog.build = broken
+sys.exit(child.main(sys.argv[1]))
+"""
+    pretend(monkeypatch, code)
+    assert fit(job(tmp_path)).reason == "AssertionError. The log has the traceback."
 
 
 def test_grandchildren_go_with_the_child(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
