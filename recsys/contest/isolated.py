@@ -118,7 +118,7 @@ def _wait(child: subprocess.Popen[bytes], job: Job, folder: Path, watch: Watch |
             child.wait(POLL_SECONDS)
         told = _tell(folder, told, watch)
         if child.returncode is not None:
-            return ("" if child.returncode == 0 else _death(child.returncode)), peak
+            return ("" if child.returncode == 0 else _death(child.returncode) + _last_words(folder)), peak
         try:
             peak = max(peak, process.memory_info().rss / 2**20)
         except psutil.Error:
@@ -178,7 +178,7 @@ def _collect(folder: Path, family: str, ended: str, spent: tuple[float, float]) 
     file = folder / "result.json"
     _keep(family, folder)
     if ended or not file.exists():
-        reason = f"{ended or 'The fit left no result.'}{_last_words(folder)}"
+        reason = ended or f"The fit left no result.{_last_words(folder)}"
         return Result("failed", reason, seconds, seconds, peak, {}, progress, passing=True)
     told = json.loads(file.read_text())
     ok = told["status"] == "ok"
