@@ -64,11 +64,12 @@ def fit_blp(panel: Panel, formulas: Formulas, agents: Agents, settings: Settings
     starts = [warm[:2]] if warm else _starts(panel, formulas, settings, people, run.seed)
     _require_moments(problem, formulas, starts[0])
     solved = _solve_all(problem, starts, search, settings)
-    best = min(solved, key=lambda r: float(np.squeeze(r.objective)))
-    objectives = tuple(float(np.squeeze(r.objective)) for r in solved)
+    objectives = tuple(float(np.squeeze(results.objective)) for results, _ in solved)
+    best, lost = solved[int(np.argmin(objectives))]
     demand = demand_of(best, panel, formulas, people, sold)
-    card = Card((*gates_of(best, demand, sold), *gates.of_starts(objectives), *_drift(best, run.start)))
-    return BlpFit(demand, card, _state(best, search, solved[-1]), search.evaluations, objectives)
+    seen = (*gates_of(best, demand, sold), *gates.of_second_pass(lost))
+    card = Card((*seen, *gates.of_starts(objectives), *_drift(best, run.start)))
+    return BlpFit(demand, card, _state(best, search, solved[-1][0]), search.evaluations, objectives)
 
 
 def look_at(
@@ -135,9 +136,11 @@ def with_demographics(agents: Agents, formulas: Formulas) -> Agents:
     return replace(agents, demographics=terms.design(wanted, columns, len(agents.market)), names=wanted)
 
 
-def _solve_all(problem: Any, starts: list[tuple[F64, F64]], search: Search, settings: Settings) -> list[Any]:
-    """Results of as many starts as the time allows: never begun when another like the first would not end."""
-    solved: list[Any] = []
+def _solve_all(
+    problem: Any, starts: list[tuple[F64, F64]], search: Search, settings: Settings
+) -> list[tuple[Any, str]]:
+    """`_solve` of as many starts as the time allows: never begun when another like the first would not end."""
+    solved: list[tuple[Any, str]] = []
     began = time.monotonic()
     for sigma, pi in starts:
         each = (time.monotonic() - began) / max(len(solved), 1)
@@ -159,24 +162,25 @@ def _require_moments(problem: Any, formulas: Formulas, start: tuple[F64, F64]) -
         )  # fmt: skip
 
 
-def _solve(problem: Any, sigma: F64, pi: F64, search: Search, settings: Settings) -> Any:
+def _solve(problem: Any, sigma: F64, pi: F64, search: Search, settings: Settings) -> tuple[Any, str]:
+    """(results, why they are of the first pass only); "" where the pass that was asked for came to its end."""
     kind = "clustered" if problem.products.clustering_ids.size else "robust"
     options = {"method": settings.method, "W_type": kind, "se_type": kind, "initial_update": settings.update_first}
     if problem.K3:
         options["costs_bounds"] = (bridge.COSTS_FLOOR, None)
     results = bridge.solve(problem, sigma, pi, search, options)
     if not settings.optimal_instruments:
-        return results
+        return results, ""
     curvature, search.inverse_hessian = search.inverse_hessian, None
     try:
         with bridge.translated("computing optimal instruments"):
             better = results.compute_optimal_instruments(method="approximate").to_problem()
-        return bridge.solve(better, results.sigma, results.pi, search, options)
-    except FitError:
+        return bridge.solve(better, results.sigma, results.pi, search, options), ""
+    except FitError as error:  # a taste without spread has no instrument of its own
         if search.late:
             raise
         search.inverse_hessian = curvature
-        return results  # a taste without spread has no instrument of its own: the gates say so of the first pass
+        return results, str(error)
 
 
 def _starts(panel: Panel, formulas: Formulas, settings: Settings, agents: Agents, seed: int) -> list[tuple[F64, F64]]:

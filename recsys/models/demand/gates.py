@@ -205,6 +205,12 @@ def of_starts(objectives: Iterable[float]) -> tuple[Gate, ...]:
     return (Gate("starts", verdict, spread, f"objectives within {SAME_OBJECTIVE:g} of one another"),)
 
 
+def of_second_pass(lost: str) -> tuple[Gate, ...]:
+    """The pass with optimal instruments that came to no end: the first pass stands, less precise but no less right."""
+    words = f"the pass with optimal instruments failed, so these are the first pass's estimates: {lost}"
+    return (Gate("optimal instruments", Verdict.WARNED, 1.0, "a second pass", words),) if lost else ()
+
+
 def of_drift(theta: F64, before: F64, se: F64) -> tuple[Gate, ...]:
     """How far the estimates moved since last night."""
     moved = float((np.abs(theta - before) / np.maximum(se, 1e-12)).max(initial=0.0))

@@ -8,10 +8,12 @@ import pytest
 
 from recsys.contract import Run
 from recsys.errors import FitError
+from recsys.models.demand.agents import draw
 from recsys.models.demand.blp import Settings, fit_blp, look_at
 from recsys.models.demand.formulas import Formulas
+from recsys.models.demand.gates import Verdict
 from recsys.models.demand.plain_logit import fit_logit, own_elasticities
-from tests.models.demand.economies import automobiles, nevo, nevo_agents
+from tests.models.demand.economies import automobiles, nevo, nevo_agents, simulated
 
 CEREAL = Formulas("prices", ("product",), "1 + prices + sugar + mushy", "income + income_squared + age + child")
 PUBLISHED_START = Settings(
@@ -103,8 +105,6 @@ def test_without_tastes_blp_is_plain_logit() -> None:
 
 
 def _one_node(panel):
-    from recsys.models.demand.agents import draw
-
     return draw(len(panel.space.markets), 1, "product", 3)
 
 
@@ -127,3 +127,25 @@ def test_more_parameters_than_instruments_name_the_cure() -> None:
     few = replace(CEREAL, instruments=("demand_instruments0", "demand_instruments1"))
     with pytest.raises(FitError, match="Give more instruments"):
         fit_blp(panel, few, nevo_agents(panel), PUBLISHED_START, Run())
+
+
+def test_a_second_pass_that_fails_leaves_the_first_and_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    from pyblp.results.problem_results import ProblemResults
+
+    panel, people = simulated(0, 25), draw(25, 1, "product", 7)
+    formulas = Formulas("1 + prices + x", (), "x")
+    first = fit_blp(panel, formulas, people, Settings(sigma=(0.6,)), Run())
+    whole = fit_blp(panel, formulas, people, Settings(sigma=(0.6,), optimal_instruments=True), Run())
+
+    def singular(*_: object, **__: object) -> None:
+        raise np.linalg.LinAlgError("Singular matrix")
+
+    monkeypatch.setattr(ProblemResults, "compute_optimal_instruments", singular)
+    fit = fit_blp(panel, formulas, people, Settings(sigma=(0.6,), optimal_instruments=True), Run())
+    assert fit.demand.price_coefficient == first.demand.price_coefficient
+    assert fit.demand.price_coefficient != whole.demand.price_coefficient
+    (gate,) = (g for g in fit.card.gates if g.name == "optimal instruments")
+    assert gate.verdict is Verdict.WARNED
+    assert "Singular matrix" in gate.words
+    assert fit.card.eligible == first.card.eligible
+    assert not any(g.name == "optimal instruments" for f in (first, whole) for g in f.card.gates)
