@@ -33,12 +33,12 @@ def ingest(night: dict[str, Any]) -> dict[str, Any]:
 
 def prepare(night: dict[str, Any]) -> dict[str, Any]:
     _call("prepare", night)
-    return {**night, "dataset": {"path": "datasets/x", "sha256": "0" * 64}}
+    return {**night, "dataset": {"path": "datasets/x", "sha256": "0" * 64}, "note": ""}
 
 
 def judge(night: dict[str, Any]) -> dict[str, Any]:
     _call("judge", night)
-    return {"nights": 0}
+    return {"nights": []}
 
 
 def backtest(night: dict[str, Any], contender: str) -> dict[str, Any]:
@@ -63,7 +63,7 @@ def assort(night: dict[str, Any], *others: Any) -> dict[str, Any]:
 
 def decide(night: dict[str, Any], records: list[dict[str, Any]], *others: Any) -> dict[str, Any]:
     _call("decide", night, records, *others)
-    return {"champion": records[0]["name"], "action": "promote"}
+    return {"champion": records[0]["name"], "action": "promote", "reasons": []}
 
 
 def settle(night: dict[str, Any], decision: dict[str, Any], answer: dict[str, Any]) -> dict[str, Any]:
