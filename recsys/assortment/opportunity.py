@@ -140,7 +140,7 @@ def _row(scope: str, mine: Baskets, shop: Baskets, given: Assumptions, rng: np.r
         scope, mine.orders, singles, Range.of(single_draws / mine.orders, share), len(mine.added),
         Range.of(line, middle["value of an added line"]), Range.of(line_mean, scale * float(pairs.mean())),
         Range.of(sales), Range.of(profit), Range.of(at_mean), None if reach is None else Range.of(reach),
-        _orders_per_arm(share, given.uptake.mean), _swings(inputs, middle), tuple(notes),
+        orders_per_arm(share, given.uptake.mean), _swings(inputs, middle), tuple(notes),
     )  # fmt: skip
 
 
@@ -184,7 +184,7 @@ def _mean_draws(values: F64, rng: np.random.Generator) -> F64:
     return np.concatenate([values[rng.integers(len(values), size=(n, len(values)))].mean(axis=1) for n in sizes])
 
 
-def _orders_per_arm(single_share: float, uptake: float) -> int | None:
+def orders_per_arm(single_share: float, uptake: float) -> int | None:
     """Orders per arm that show the share of orders with a second item rising by single share x uptake."""
     from recsys.evaluation.abplan import Question, plan
 

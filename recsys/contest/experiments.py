@@ -208,13 +208,13 @@ def _money(evidence: Evidence) -> Found:
     back = money.returned_share(lake_orders(evidence.lake, int(night["day"])), int(night["day"]))
     given = money.assumptions(settings.shop, hit[1] if hit else None, back)
     lines = money.lines_of(evidence.sales)
-    rows = money.opportunity_rows(lines, given, int(night["seed"]))
+    rows, swings = money.opportunity_tables(lines, given, int(night["seed"]))
     goal = next(row for row in rows if row["scope"] == "shop" and row["uptake"] == given.uptake.mean)
     stated = given.stated() | {"hit_rate": f"{hit[1]:.4f} (hit@{at} of {hit[0]} on second items)" if hit else "n/a"}
     stated["returned"] = f"{back:.4g} (measured: value of returns over value sold)"
     return Found(
         {"assumptions": stated, "goal": goal, "currency": settings.shop.currency},
-        {"opportunity": rows, "swings": money.swings(lines, given, int(night["seed"]))},
+        {"opportunity": rows, "swings": swings},
         {f"opportunity.{key}": goal[key] for key in ("single_share", "line", "sales", "profit", "within_reach")},
     )
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from recsys.assortment.assumption import Assumptions, Input
-from recsys.assortment.opportunity import Lines, Opportunity, opportunity
+from recsys.assortment.assumption import Assumptions, Input, Range
+from recsys.assortment.opportunity import Lines, Opportunity, opportunity, orders_per_arm
 from recsys.config import Shop
 from recsys.errors import DataError
 
@@ -66,22 +66,31 @@ def returned_share(lines: Any, until_day: int) -> float:
     return min(of.get("return", 0.0) / of["sale"], 0.9) if of.get("sale") else 0.0
 
 
-def opportunity_rows(lines: Lines, given: Assumptions, seed: int) -> list[dict[str, Any]]:
-    """Rows of COLUMNS: the shop at every uptake of UPTAKES, each seller at the assumed one.
+def opportunity_tables(
+    lines: Lines, given: Assumptions, seed: int
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """(rows of COLUMNS: the shop at every uptake of UPTAKES, each seller at the assumed one; the shop's tornado).
 
-    Raises DataError and EmptyError as `opportunity` does.
+    An uptake is fixed, so what it brings is proportional to it: orders are drawn once. The tornado is what each other
+    input does to the shop's sales at its 5 % and 95 %. Raises DataError and EmptyError as `opportunity` does.
     """
-    alone = Lines(lines.order, lines.product, np.zeros_like(lines.seller), lines.value)
-    rows = [_row(opportunity(alone, replace(given, uptake=Input(u)), seed)[0], u) for u in UPTAKES]
-    if len(lines.sellers) > 1:
-        rows += [_row(row, given.uptake.mean) for row in opportunity(lines, given, seed)[1:]]
-    return rows
+    assumed = given.uptake.mean
+    shop, *sellers = opportunity(lines, replace(given, uptake=Input(assumed)), seed)
+    rows = [_row(_at(shop, u, assumed), u) for u in UPTAKES] + [_row(seller, assumed) for seller in sellers]
+    return rows, [{"input": n, "low": lo, "high": hi} for n, lo, hi in shop.swings]
 
 
-def swings(lines: Lines, given: Assumptions, seed: int) -> list[dict[str, Any]]:
-    """The tornado of the shop's row: what each input does to the sales at its 5 % and 95 %."""
-    alone = Lines(lines.order, lines.product, np.zeros_like(lines.seller), lines.value)
-    return [{"input": n, "low": lo, "high": hi} for n, lo, hi in opportunity(alone, given, seed)[0].swings]
+def _at(found: Opportunity, uptake: float, assumed: float) -> Opportunity:
+    """What `uptake` would bring, given what the assumed one does."""
+
+    def part(of: Range) -> Range:
+        return Range(*(uptake / assumed * value for value in (of.middle, of.low, of.high)))
+
+    return replace(
+        found, sales=part(found.sales), profit=part(found.profit), sales_at_mean=part(found.sales_at_mean),
+        within_reach=None if found.within_reach is None else part(found.within_reach),
+        orders_per_arm=orders_per_arm(found.single_share.middle, uptake),
+    )  # fmt: skip
 
 
 def _row(found: Opportunity, uptake: float) -> dict[str, Any]:

@@ -197,7 +197,7 @@ def test_one_part_that_fails_stops_neither_the_others_nor_the_night(
     def broken(*_: Any) -> Any:
         raise ZeroDivisionError("planted")
 
-    monkeypatch.setattr(experiments.money, "opportunity_rows", broken)
+    monkeypatch.setattr(experiments.money, "opportunity_tables", broken)
     night = {**lived["night"], "key": "another"}
     facts = steps.experiments(night, lived["backtests"])
     assert facts["money"] == {"status": "failed", "reason": "ZeroDivisionError: planted"}

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import polars as pl
 import pytest
 
 from recsys.assortment.assumption import Assumptions, Input
+from recsys.assortment.opportunity import Lines, Opportunity, opportunity
 from recsys.config import Shop
 from recsys.contest import money
 
@@ -21,7 +24,7 @@ def sales(singles: int, pairs: int, seller: str = "anna") -> pl.DataFrame:
 
 def test_the_opportunity_by_hand_at_every_uptake() -> None:
     given = Assumptions(hit_rate=0.25, returned=Input(0.1), profit_share=Input(0.2))
-    rows = money.opportunity_rows(money.lines_of(sales(400, 100)), given, 0)
+    rows, _ = money.opportunity_tables(money.lines_of(sales(400, 100)), given, 0)
     assert [row["uptake"] for row in rows] == list(money.UPTAKES)
     goal = rows[-1]
     assert goal["single_share"] == 0.8
@@ -36,9 +39,26 @@ def test_the_opportunity_by_hand_at_every_uptake() -> None:
 
 def test_sellers_have_rows_of_their_own() -> None:
     both = pl.concat([sales(400, 100), sales(50, 40, "bert")])
-    rows = money.opportunity_rows(money.lines_of(both), Assumptions(), 0)
+    rows, _ = money.opportunity_tables(money.lines_of(both), Assumptions(), 0)
     assert [row["scope"] for row in rows] == ["shop"] * len(money.UPTAKES) + ["anna", "bert"]
     assert (rows[-1]["orders"], rows[-1]["single_orders"]) == (90, 50)
+
+
+def test_orders_are_drawn_once_for_all_uptakes(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Assumptions] = []
+
+    def once(lines: Lines, given: Assumptions, seed: int) -> tuple[Opportunity, ...]:
+        asked.append(given)
+        return opportunity(lines, given, seed)
+
+    monkeypatch.setattr(money, "opportunity", once)
+    lines, given = money.lines_of(sales(400, 100)), Assumptions(hit_rate=0.3, returned=Input(0.1, 0.02))
+    rows, swings = money.opportunity_tables(lines, given, 5)
+    assert len(asked) == 1
+    for row in rows:  # as if orders had been drawn for each
+        (alone,) = opportunity(lines, replace(given, uptake=Input(row["uptake"])), 5)
+        assert row == pytest.approx(money._row(alone, row["uptake"]))
+    assert [s["input"] for s in swings] == [name for name, _, _ in alone.swings]
 
 
 def test_returns_are_measured_and_profit_is_the_take_rate() -> None:
