@@ -91,6 +91,7 @@ def reading_json(reading: Reading) -> Json:
         "status": reading.status,
         "reasons": list(reading.reasons),
         "metric": reading.metric,
+        "level": reading.level,
         "srm_p": None if np.isnan(reading.srm_p) else float(reading.srm_p),
         "arms": [dataclasses.asdict(arm) for arm in reading.arms],
         "verdict": dataclasses.asdict(reading.verdict),

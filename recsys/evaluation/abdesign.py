@@ -36,6 +36,11 @@ class Design:
     alpha: float = 0.05
     winsorise: float = 0.99
 
+    @property
+    def level(self) -> float:
+        """Of the intervals of the differences: Bonferroni over the arms (the p values are Holm's)."""
+        return 1 - self.alpha / (len(self.arms) - 1)
+
     def __post_init__(self) -> None:
         if len(self.arms) < 2 or len(set(self.arms)) != len(self.arms):
             raise UsageError("A/B test: arms", got=list(self.arms), wanted="a control and another arm, each named once")

@@ -72,6 +72,7 @@ class Reading:
     srm_p: float
     comparisons: tuple[Comparison, ...]
     verdict: Verdict
+    level: float  # of the intervals of the differences
 
 
 def read(visitors: Visitors, design: Design) -> Reading:
@@ -84,12 +85,12 @@ def read(visitors: Visitors, design: Design) -> Reading:
     srm_p = abtest.sample_ratio_p(counts.tolist(), design.shares) if len(visitors.arm) else float("nan")
     refusals = _refusals(visitors, arms, srm_p)
     if refusals:
-        return Reading("refused", refusals, metric, arms, srm_p, (), _nobody(refusals))
+        return Reading("refused", refusals, metric, arms, srm_p, (), _nobody(refusals), design.level)
     names = [name for name in METRICS if answerable(name, visitors)]
     comparisons = tuple(row for name in names for row in _compare(name, visitors, design))
     warnings = _warnings(visitors, arms, design)
     verdict = _decide(visitors, design, metric, comparisons)
-    return Reading("warned" if warnings else "ok", warnings, metric, arms, srm_p, comparisons, verdict)
+    return Reading("warned" if warnings else "ok", warnings, metric, arms, srm_p, comparisons, verdict, design.level)
 
 
 def _deciding(visitors: Visitors, design: Design) -> str:
@@ -141,10 +142,9 @@ def _compare(metric: str, visitors: Visitors, design: Design) -> list[Comparison
     """Every arm against the control, corrected over the arms."""
     values, explained, cap = _values(metric, visitors, design)
     measures = [_measure(metric, visitors, values, row) for row in range(len(design.arms))]
-    level = 1 - design.alpha / (len(design.arms) - 1)  # of the intervals: Bonferroni, the p values are Holm's
     pairs = [(0, row) for row in range(1, len(design.arms))]
-    differences = [_difference(metric, visitors, measures, pair, level) for pair in pairs]
-    sequences = [_sequence(measures, pair, design, level) for pair in pairs]
+    differences = [_difference(metric, visitors, measures, pair, design.level) for pair in pairs]
+    sequences = [_sequence(measures, pair, design, design.level) for pair in pairs]
     adjusted = holm(np.array([d.p for d in differences]))
     always = holm(np.array([s[2] for s in sequences]))
     return [

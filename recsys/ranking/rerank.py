@@ -17,6 +17,7 @@ from recsys.ranking.topk import top_k
 
 POWERS = (0.0, 0.1, 0.25, 0.5, 0.75, 1.0)
 DEFAULT_POWER = 0.25
+LEAST_RELEVANCE, MOST_DEARER = 0.97, 0.05  # what a chosen power keeps, and how many price percentiles it may cost
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,9 @@ def frontier(
     )
 
 
-def choose_power(points: Sequence[FrontierPoint], relevance: float = 0.97, price_shift: float = 0.05) -> float:
+def choose_power(
+    points: Sequence[FrontierPoint], relevance: float = LEAST_RELEVANCE, price_shift: float = MOST_DEARER
+) -> float:
     """The largest b that keeps this share of relevance and makes lists at most this much dearer; 0 if none does."""
     fit = [p.power for p in points if p.relevance >= relevance and p.price_shift <= price_shift]
     return max(fit, default=0.0)

@@ -3,7 +3,7 @@
 Positions are percentages of the figure's width, so nothing is scaled. Each figure says its unit and n, has a title and
 a description for screen readers, and never tells series apart by colour alone.
 
-    intervals("NDCG@10 by contender", [Mark("ease", 0.098, 0.091, 0.106)], "NDCG@10", "n = 1,449 customers")
+    intervals("NDCG@10", [Mark("ease", 0.098, 0.091, 0.106)], "NDCG@10", "n = 1,449 customers", level=0.95)
     bars("Sales by seller", [Mark("seller-001", 1250.0), ...], "USD", "n = 40 sellers")
     lines("Regret", {"thompson": [(0, 0.0), (1000, 12.5)]}, ("visitors", "clicks lost"), "n = 50 simulations")
     scatter("Quality against cost", [Point("ease", 3.3, 0.098)], ("fit, s", "NDCG@10"), "n = 1,449 customers")
@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from recsys.report.tables import join, number
+from recsys.report.tables import confidence, join, number
 
 ROW, HEAD, FOOT, TALL = 38, 24, 26, 240  # px: a row of marks; above, below and within the plane of lines and points
 LEFT, RIGHT = 2.0, 98.0  # % of the width between which values lie
@@ -48,9 +48,11 @@ class Point:
     marked: bool = False
 
 
-def intervals(title: str, rows: Sequence[Mark], unit: str, n: str, *, digits: int = 4) -> Markup | None:
-    """A dot and its interval per row; a line at 0 where the axis passes it. None without rows."""
-    return _rows(title, rows, unit, n, digits, bar=False)
+def intervals(title: str, rows: Sequence[Mark], unit: str, n: str, *, level: float, digits: int = 4) -> Markup | None:
+    """A dot and its interval of this level per row; a line at 0 where the axis passes it. None without rows."""
+    told = any(row.low is not None for row in rows)
+    hint = f", lines are {confidence(level)} intervals" if told else ""
+    return _rows(title, rows, unit, f"{n}{hint}", digits, bar=False)
 
 
 def bars(title: str, rows: Sequence[Mark], unit: str, n: str, *, digits: int = 0) -> Markup | None:
@@ -176,8 +178,7 @@ def _rows(title: str, rows: Sequence[Mark], unit: str, n: str, digits: int, bar:
     places = {"z": f"{place(0.0):.2f}", "b": bottom, "l": LEFT, "r": RIGHT, "t": bottom + 18}
     frame = Markup(axis).format(**places, low=_short(low), high=_short(high), unit=unit)
     told = "; ".join(f"{r.name} {r.text or number(r.value, digits)}{_between(r, digits)}" for r in rows)
-    hint = "" if bar or all(r.low is None for r in rows) else ", lines are 95\u00a0% intervals"
-    return _figure(title, told, join(frame, *drawn), bottom + 26, f"{unit}, {n}{hint}")
+    return _figure(title, told, join(frame, *drawn), bottom + 26, f"{unit}, {n}")
 
 
 def _row(i: int, row: Mark, place: Callable[[float], float], digits: int, bar: bool) -> Markup:

@@ -10,7 +10,7 @@ from recsys.report.page import Page, Section, frame
 from recsys.report.sellers import RECENT, Product, Seller, Sellers
 from recsys.report.tables import Column, count, join, money, paragraph, share, table, tiles
 
-OWN = ("profit_share",)  # assumptions about the shop's own income: nothing a seller is told
+OWN = ("profit_share", "returned", "hit_rate")  # assumptions measured on the whole shop: nothing a seller is told
 
 
 def write(page: Page, sellers: Sellers, folder: Path) -> None:
@@ -64,7 +64,6 @@ def _shown(seller: Seller, sellers: Sellers) -> str:
         tiles(
             [
                 ("Share of all places", share(seller.places_share, 2)),
-                ("Share of all sales", share(seller.sales_share, 2)),
                 ("Served to your visitors by", seller.arms),
             ]
         ),

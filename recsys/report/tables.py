@@ -132,6 +132,11 @@ def share(value: float | None, digits: int = 1) -> str:
     return NONE if value is None or value != value else f"{100 * value:.{digits}f} %"
 
 
+def confidence(level: float) -> str:
+    """`95 %`, `97.5 %`."""
+    return f"{100 * level:.4g}\u00a0%"
+
+
 def money(value: float | None, currency: str, digits: int = 0) -> str:
     """`12,345 GBP`."""
     return NONE if value is None or value != value else f"{number(value, digits)} {currency}"

@@ -46,6 +46,14 @@ def test_a_better_arm_wins_and_its_numbers_are_in_the_table() -> None:
     assert tuple(own) == trials.COLUMNS
 
 
+def test_the_level_of_the_intervals_is_shared_out_over_the_arms() -> None:
+    log = shown(np.random.default_rng(0), 200, {"als": 0.1, "ease": 0.25, "blend": 0.2})
+    three = TRIAL.model_copy(update={"arms": ("als", "ease", "blend"), "alpha": 0.04})
+    assert trials.reading_json(trials.read_trial("home", three, log, None, START + 20))["level"] == 0.98
+    two = log.filter(pl.col("arm") != "blend")
+    assert trials.reading_json(trials.read_trial("home", TRIAL, two, None, START + 20))["level"] == 0.95
+
+
 def test_a_worse_arm_is_vetoed_where_the_champion_is_the_control() -> None:
     log = shown(np.random.default_rng(1), 600, {"als": 0.25, "ease": 0.1})
     reading = trials.read_trial("home", TRIAL, log, None, START + 20)

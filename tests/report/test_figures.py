@@ -13,7 +13,7 @@ def percent(text: str) -> float:
 
 
 def test_a_mark_lies_where_its_value_is_between_zero_and_the_largest_end() -> None:
-    svg = read(intervals("t", [Mark("a", 0.2, 0.1, 0.4, marked=True), Mark("b", 0.1)], "NDCG", "n = 7 customers"))
+    svg = read(marks("n = 7 customers"))
     at = [percent(c.attributes["cx"]) for c in svg.all("circle")]
     assert at == pytest.approx([(LEFT + RIGHT) / 2, LEFT + (RIGHT - LEFT) / 4])
     whiskers = [e for e in svg.all("line") if "whisker" in e.attributes["class"]]
@@ -21,6 +21,17 @@ def test_a_mark_lies_where_its_value_is_between_zero_and_the_largest_end() -> No
     assert [c.attributes["class"] for c in svg.all("circle")] == ["marked", "plain"]
     assert "a 0.2000 (0.1000 to 0.4000); b 0.1000" in svg.all("desc")[0].words()
     assert "n = 7 customers" in svg.all("figcaption")[0].words()
+
+
+def marks(n: str, level: float = 0.95) -> str:
+    rows = [Mark("a", 0.2, 0.1, 0.4, marked=True), Mark("b", 0.1)]
+    return str(intervals("t", rows, "NDCG", n, level=level))
+
+
+def test_the_caption_says_the_level_of_the_intervals_where_there_are_any() -> None:
+    assert "NDCG, n = 7, lines are 95\u00a0% intervals" in marks("n = 7")
+    assert "lines are 97.5\u00a0% intervals" in marks("n = 7", 0.975)
+    assert "intervals" not in str(intervals("t", [Mark("a", 0.2)], "NDCG", "n = 7", level=0.9))
 
 
 def test_negative_values_lie_left_of_zero() -> None:
@@ -70,7 +81,7 @@ def test_names_of_near_points_stand_under_one_another() -> None:
 
 
 def test_nothing_to_draw_is_no_figure() -> None:
-    assert intervals("t", [], "x", "n") is None
+    assert intervals("t", [], "x", "n", level=0.95) is None
     assert bars("t", [Mark("a", float("nan"))], "x", "n") is None
     assert lines("t", {}, ("x", "y"), "n") is None
     assert scatter("t", [], ("x", "y"), "n") is None

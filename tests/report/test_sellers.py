@@ -56,7 +56,14 @@ def with_money(page: Page) -> Page:
     ref = page.lake.put_frame("opportunity.parquet", pl.DataFrame(rows)).json()
     told = {
         "tables": {"opportunity": ref},
-        "money": {"assumptions": {"uptake": "0.1 (fixed, assumed)", "profit_share": "0.286"}},
+        "money": {
+            "assumptions": {
+                "uptake": "0.1 (fixed, assumed)",
+                "profit_share": "0.286",
+                "returned": "0.0213 (measured)",
+                "hit_rate": "0.0719 (hit@2 of ease)",
+            }
+        },
     }
     return dataclasses.replace(page, facts={"experiments": told})
 
@@ -72,7 +79,8 @@ def test_the_opportunity_is_the_sellers_row_of_the_nights_money_table(page: Page
     assert "uptake 0.1 (fixed, assumed)" in anna
     assert "Note: only 3 two-item orders." in anna
     assert "9,999" not in anna
-    assert "0.286" not in anna  # what the shop earns of a sale is not for the seller's eyes
+    for of_the_shop in ("0.286", "profit share", "0.0213", "returned", "0.0719", "hit rate"):
+        assert of_the_shop not in anna  # what the shop earns and measures over all sellers is not for the seller's eyes
     assert "was not computed tonight" in read(files["cleo"]).words()
     assert "2,400 [2,100, 2,750]" in read(render(page)).words()
 
@@ -96,6 +104,16 @@ def test_a_page_names_no_other_seller_and_none_of_their_products(page: Page) -> 
                 assert owner not in text
                 assert title not in text
                 assert product not in text.split()
+
+
+def test_a_page_does_not_give_away_what_the_shop_sells(page: Page) -> None:
+    """Own sales and their share of all would."""
+    write(page)
+    folder = page.settings.runtime_folder / "reports" / page.name
+    for seller in by_name(page).values():
+        text = read((folder / seller.file).read_text()).words()
+        assert "all sales" not in text
+        assert f"{100 * seller.sales_share:.2f} %" not in text
 
 
 def test_figures_of_one_seller_do_not_move_with_anothers_titles(page: Page) -> None:

@@ -72,7 +72,8 @@ def _metrics(page: Page, earlier: Entry) -> str | None:
     if not rows:
         return None
     unit = metric_name(contest.primary)
-    figure = intervals(f"Change in {unit}", marks, unit, f"n = {len(marks)} contenders") if _moved(marks) else None
+    n = f"n = {len(marks)} contenders"
+    figure = intervals(f"Change in {unit}", marks, unit, n, level=contest.level) if _moved(marks) else None
     caption = f"{unit} of each night's own backtest; with the night its held-out days move on."
     return join(figure, table(caption, ["Contender", "Tonight", "Then", "Change"], rows))
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from recsys.data.lake import ref_from
+from recsys.evaluation import offpolicy
 from recsys.report.figures import Mark, intervals, lines
 from recsys.report.page import Page
 from recsys.report.tables import (
     Column,
     bullets,
+    confidence,
     count,
     fold,
     heading,
@@ -31,7 +33,8 @@ def build(page: Page) -> str | None:
     if not facts:
         return None
     if facts.get("reason"):
-        return paragraph(f"{facts['reason']} docs/evidence.md says which columns [exposures] needs.")
+        cure = " docs/evidence.md says which columns [exposures] needs." if facts["status"] == "ok" else ""
+        return paragraph(f"{facts['reason']}{cure}")
     return join(_ladder(facts), _tests(page, facts), _off_policy(page, facts), _bandit(page, facts))
 
 
@@ -64,9 +67,10 @@ def _test(name: str, told: Any, rows: list[dict[str, Any]]) -> str:
     arms = ", ".join(f"{arm['name']} {arm['visitors']:,}" for arm in told["arms"])
     verdict = told["verdict"]
     winner = f"winner {verdict['winner']}" if verdict["winner"] else "no winner"
-    why = "; ".join(verdict["reasons"])
+    why, level = "; ".join(verdict["reasons"]), float(told["level"])
     columns = [
-        "Metric", "Arm", "Control", "Treatment", "Difference [95 %]", Column("p", tip="Holm over the arms"),
+        "Metric", "Arm", "Control", "Treatment", f"Difference [{confidence(level)}]",
+        Column("p", tip="Holm over the arms"),
         Column("p, any time", tip="of the confidence sequence: may be read every day"),
     ]  # fmt: skip
     own = [row for row in rows if row["test"] == name]
@@ -81,7 +85,7 @@ def _test(name: str, told: Any, rows: list[dict[str, Any]]) -> str:
     return join(
         paragraph(f"{name}: {winner} ({verdict['rule']}); {why}."),
         bullets(told["reasons"]) if told["reasons"] else None,
-        intervals(f"{name}: {told['metric']} against {told['arms'][0]['name']}", marks, told["metric"], n),
+        intervals(f"{name}: {told['metric']} against {told['arms'][0]['name']}", marks, told["metric"], n, level=level),
         fold(f"Every metric of {name}", table(f"{name}, {n}", columns, cells)),
     )
 
@@ -90,7 +94,8 @@ def _off_policy(page: Page, facts: Any) -> str | None:
     found = facts.get("off_policy", {})
     if found.get("status") != "ok":
         return paragraph(f"Off-policy estimates: {found.get('reason', 'none')}")
-    rows, unit = rows_of(page, facts, "off_policy"), found["unit"]
+    rows, unit, level = rows_of(page, facts, "off_policy"), found["unit"], offpolicy.Settings.level
+    n = f"n = {found['exposures']:,} exposures"
     known = [r for r in rows if r["estimate"] is not None]
     marks = [Mark(r["contender"], r["estimate"], r["low"], r["high"]) for r in known]
     cells = [
@@ -99,12 +104,12 @@ def _off_policy(page: Page, facts: Any) -> str | None:
         for r in rows
     ]  # fmt: skip
     columns = [
-        "Contender", f"Outcome per {unit} [95 %]", "n", Column("ESS", tip="effective share of the exposures"), "Gate",
-        Column("Why", words=True),
+        "Contender", f"Outcome per {unit} [{confidence(level)}]", "n",
+        Column("ESS", tip="effective share of the exposures"), "Gate", Column("Why", words=True),
     ]  # fmt: skip
     return join(
         heading("Off-policy: what a contender would have earned on what was shown"),
-        intervals(f"Outcome per {unit}", marks, f"outcome per {unit}", f"n = {found['exposures']:,} exposures"),
+        intervals(f"Outcome per {unit}", marks, f"outcome per {unit}", n, level=level),
         table("Off-policy estimates of the backtested contenders", columns, cells),
     )
 

@@ -44,11 +44,11 @@ def measured(row: Json, track: str, metric: str) -> Json | None:
 
 def _figure(page: Page) -> str | None:
     contest, champion = page.settings.contest, page.decision["champion"]
+    title, level = f"{metric_name(contest.primary)} by contender, the champion filled", contest.level
     found = [(row["name"], measured(row, contest.track, contest.primary)) for row in page.ranked]
     marks = [Mark(name, m["mean"], m["low"], m["high"], marked=name == champion) for name, m in found if m]
     n = max((m["n"] for _, m in found if m), default=0)
-    unit = metric_name(contest.primary)
-    return intervals(f"{unit} by contender, the champion filled", marks, unit, f"n = {n:,} held-out customers")
+    return intervals(title, marks, metric_name(contest.primary), f"n = {n:,} held-out customers", level=level)
 
 
 def _table(page: Page) -> str | None:
@@ -104,7 +104,7 @@ def _differences(page: Page) -> str | None:
     ]
     return join(
         heading(f"Against {tests[0]['against']}, customer by customer"),
-        intervals(title, marks, unit, f"n = {n:,} customers"),
+        intervals(title, marks, unit, f"n = {n:,} customers", level=level),
         table("Paired differences on the same customers; p is adjusted for the number of challengers.", columns, rows),
     )
 

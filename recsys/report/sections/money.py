@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from recsys.ranking.rerank import LEAST_RELEVANCE, MOST_DEARER
 from recsys.report.page import Page
 from recsys.report.sections.experiments import rows_of
 from recsys.report.tables import Column, count, fold, heading, interval, join, money, number, paragraph, share, table
@@ -113,11 +114,11 @@ def _frontier(page: Page, facts: Any) -> str:
         Column("b", tip="score x margin^b"), "Relevance kept", f"Margin per list, {currency}", "Margin, share of b = 0",
         Column("Dearer by", tip="percentiles of price"),
     ]  # fmt: skip
+    within = f"{100 * (1 - LEAST_RELEVANCE):.3g} % of relevance and {100 * MOST_DEARER:.3g} percentiles of price"
     lead = (
-        f"Lists of {found['contender']}, first {found['k']} places. Within 3 % of relevance and 5 percentiles of price "
-        f"b = {found['power']:g} earns most; lists are published at b = 0. The chance of a place, learnt on half of "
-        f"the held-out customers, is off by {number(found['calibration_error'], 4)} on the other half (expected "
-        "calibration error)."
+        f"Lists of {found['contender']}, first {found['k']} places. Within {within} b = {found['power']:g} earns most; "
+        "lists are published at b = 0. The chance of a place, learnt on half of the held-out customers, is off by "
+        f"{number(found['calibration_error'], 4)} on the other half (expected calibration error)."
     )
     return join(
         heading("Revenue against relevance"),

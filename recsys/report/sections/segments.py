@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from recsys.report.figures import Mark, intervals
 from recsys.report.page import Page
-from recsys.report.tables import Column, count, fold, interval, join, metric_name, paragraph, table
+from recsys.report.tables import Column, confidence, count, fold, interval, join, metric_name, paragraph, table
 
 TITLE = "By segment"
 KINDS = {
@@ -27,7 +28,8 @@ def build(page: Page) -> str | None:
     if name is None:
         return None
     rows = by_name[name]
-    unit = metric_name(page.settings.contest.primary)
+    unit, level = metric_name(page.settings.contest.primary), page.settings.contest.level
+    heads = ("Customers, n", f"{unit} [{confidence(level)}]", "Best here")
     marks = [
         Mark(f"{row['kind']}: {row['name']}", row["mean"], row["low"], row["high"])
         for row in rows
@@ -36,16 +38,18 @@ def build(page: Page) -> str | None:
     n = max((row["n"] for row in rows if row["kind"] == "product"), default=0)
     return join(
         paragraph(f"{unit} of {name} on the held-out days; n counts customers with something to find."),
-        intervals(f"{unit} by kind of customer and product", marks, unit, f"n up to {n:,} customers"),
-        *(_kind(kind, [row for row in rows if row["kind"] == kind], by_name, name, unit) for kind in KINDS),
+        intervals(f"{unit} by kind of customer and product", marks, unit, f"n up to {n:,} customers", level=level),
+        *(_kind(kind, [row for row in rows if row["kind"] == kind], by_name, name, heads) for kind in KINDS),
     )
 
 
-def _kind(kind: str, rows: list[dict[str, Any]], by_name: dict[str, Any], name: str, unit: str) -> str | None:
+def _kind(
+    kind: str, rows: list[dict[str, Any]], by_name: dict[str, Any], name: str, heads: Sequence[str]
+) -> str | None:
     if not rows:
         return None
     title, tip = KINDS[kind]
-    columns = [Column(title, tip=tip), "Customers, n", f"{unit} [95 %]", "Best here"]
+    columns = [Column(title, tip=tip), *heads]
     cells = [
         (row["name"], count(row["n"]), interval(row["mean"], row["low"], row["high"]), _best(kind, row, by_name))
         for row in rows

@@ -45,7 +45,7 @@ def _gap(gap: Gap, page: Page) -> str:
     level = f"{page.settings.contest.level:.0%}"
     columns = ["Contender", unit, f"Gap closed, % [{level}]", "Customers, n"]
     return join(
-        intervals(title, marks, "% of the gap", n, digits=1),
+        intervals(title, marks, "% of the gap", n, level=page.settings.contest.level, digits=1),
         table(f"{name}, {unit}; intervals from drawing customers again", columns, [*rows, *ends]),
     )
 
