@@ -16,7 +16,8 @@ A message says where it happened, what was got, what was wanted and how to cure 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import difflib
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 
@@ -75,3 +76,9 @@ class ServiceError(RecsysError):
 
 class UsageError(RecsysError):
     """A command's arguments contradict each other or the data."""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """`Did you mean 'ease'?`, or nothing where no known name is near."""
+    near = difflib.get_close_matches(name, list(known), 1)
+    return f"Did you mean {near[0]!r}?" if near else ""

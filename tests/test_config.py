@@ -41,7 +41,7 @@ def test_the_lake_is_a_folder_or_a_bucket(tmp_path: Path, monkeypatch: pytest.Mo
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("[shop]\nnmae = 'x'", "did you mean 'name'"),
+        ("[shop]\nnmae = 'x'", "Did you mean 'name'"),
         ("[contest]\ndays = 0", "contest.days"),
         ("[contest]\nat = [5]", "primary 'ndcg_at_10' is not measured"),
         ("[contest]\nprimary = 'ncdg_at_10'", "not measured"),

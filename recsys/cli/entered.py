@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 
 from recsys.config import Contender, Settings
-from recsys.errors import UsageError
+from recsys.errors import UsageError, did_you_mean
 
 ONE_PER_FAMILY = (
     "popularity", "item_neighbours", "user_neighbours", "ease", "als", "lightfm", "factorization_machine", "two_tower",
@@ -25,10 +24,9 @@ def entered(settings: Settings | None, names: str, default: Sequence[str] = ONE_
     wanted = asked or (list(default) if settings is None else list(settings.entered()))
     for name in wanted:
         if name not in known:
-            near = difflib.get_close_matches(name, known, 1)
             raise UsageError(
                 f"Unknown contender {name!r}",
                 wanted=f"one of {', '.join(sorted(known))}",
-                cure=f"Did you mean {near[0]!r}?" if near else "",
+                cure=did_you_mean(name, known),
             )
     return {name: known[name] for name in wanted}

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from recsys.data.schema import FIELDS, REASONS, Field
-from recsys.errors import ConfigError, DataError
+from recsys.errors import ConfigError, DataError, did_you_mean
 
 if TYPE_CHECKING:
     from recsys.config import TableSource
@@ -40,12 +40,11 @@ def match_header(
     known = {field.name: field for field in FIELDS[table]}
     mapped = {name: column for name, column in source.columns.items() if column}
     if table == "orders" and (unknown := sorted(set(mapped) - set(known))):
-        near = difflib.get_close_matches(unknown[0], known, 1)
         raise ConfigError(
             f"[{table}.columns] maps an unknown field",
             got=unknown[0],
             wanted=", ".join(known),
-            cure=f"Did you mean {near[0]!r}?" if near else "",
+            cure=did_you_mean(unknown[0], known),
         )
     columns = {name: mapped.get(name, name) for name in known if name in mapped or name in names}
     lacking = {name: mapped.get(name, name) for name in known if known[name].required} | mapped

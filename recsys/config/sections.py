@@ -1,24 +1,15 @@
-"""Settings: one recsys.toml plus RECSYS_* environment variables, frozen, unknown keys refused.
-
-`RECSYS_NIGHT__SEED=7` overrides `seed` in `[night]`. Relative paths are relative to the file.
-"""
+"""The sections of recsys.toml, frozen; a key that is not here is an error."""
 
 from __future__ import annotations
 
-import difflib
-import os
-import re
-import tomllib
 from datetime import date
-from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from recsys.errors import ConfigError
+from recsys.errors import did_you_mean
 
-ENV_PREFIX = "RECSYS_"
 PRIMARY = ("ndcg", "recall", "hit", "map", "mrr", "precision")
 
 
@@ -48,8 +39,7 @@ class Shop(Section):
     @classmethod
     def _known_timezone(cls, name: str) -> str:
         if name not in available_timezones():
-            near = difflib.get_close_matches(name, available_timezones(), 1)
-            raise ValueError(f"unknown time zone {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
+            raise ValueError(f"unknown time zone {name!r}. {did_you_mean(name, available_timezones())}".rstrip())
         return name
 
     @property
@@ -228,146 +218,3 @@ class Tracking(Section):
     url: str = ""
     public_url: str = ""
     experiment: str = "recsys"
-
-
-class Settings(Section):
-    """Everything in recsys.toml."""
-
-    sections: ClassVar[tuple[str, ...]] = ("shop", "orders", "contest", "night", "publishing", "tracking")
-
-    shop: Shop = Shop()
-    orders: TableSource = TableSource()
-    products: TableSource = TableSource()
-    customers: TableSource = TableSource()
-    exposures: TableSource = TableSource()
-    markets: Markets = Markets()
-    contest: Contest = Contest()
-    contenders: dict[str, Contender] = {}
-    tests: dict[str, Trial] = {}
-    traffic: Traffic = Traffic()
-    night: Night = Night()
-    publishing: Publishing = Publishing()
-    tracking: Tracking = Tracking()
-    runtime: str = ".runtime"  # services, logs and lake live under it
-    # A folder or s3://bucket/prefix; "": the folder `lake` under runtime. Where it lies changes no result: not dumped.
-    lake: str = Field(default="", exclude=True)
-    folder: str = "."  # where recsys.toml lies: filled in by load
-
-    @model_validator(mode="after")
-    def _arms_can_be_served(self) -> Settings:
-        known = [*self.contenders, "champion", "popular"]
-        for arm in self.traffic.arms:
-            if arm not in known:
-                near = difflib.get_close_matches(arm, known, 1)
-                hint = f"; did you mean {near[0]!r}?" if near else ""
-                raise ValueError(f"traffic.arms: {arm!r} is no contender, nor `champion` or `popular`{hint}")
-        return self
-
-    @property
-    def runtime_folder(self) -> Path:
-        return (Path(self.folder) / self.runtime).resolve()
-
-    @field_validator("lake")
-    @classmethod
-    def _folder_or_bucket(cls, root: str) -> str:
-        if "://" in root and not re.match(r"s3://[^/]+", root):
-            raise ValueError("a folder or s3://bucket/prefix")
-        return root
-
-    @property
-    def lake_root(self) -> str:
-        """What `Lake` is opened with: an absolute folder or s3://bucket/prefix."""
-        return self.file(self.lake) if self.lake else str(self.runtime_folder / "lake")
-
-    @property
-    def lake_folder(self) -> Path:
-        """The lake as a folder; raises ConfigError when it is a bucket."""
-        if "://" in self.lake_root:
-            raise ConfigError("This needs a lake in a folder", got=self.lake_root)
-        return Path(self.lake_root)
-
-    def file(self, path: str) -> str:
-        """A path of recsys.toml, absolute."""
-        return path if "://" in path else str((Path(self.folder) / path).resolve())
-
-    def entered(self) -> dict[str, Contender]:
-        """The contenders that are ticked, by name."""
-        return {name: c for name, c in self.contenders.items() if c.enabled}
-
-
-def config_path(path: str | Path | None = None) -> Path:
-    """The file to read: the argument, $RECSYS_CONFIG or ./recsys.toml."""
-    return Path(path or os.environ.get("RECSYS_CONFIG") or "recsys.toml").resolve()
-
-
-def load(path: str | Path | None = None) -> Settings:
-    """Read recsys.toml and the environment; raises ConfigError that names the key and the cure."""
-    file = config_path(path)
-    try:
-        tree = tomllib.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ConfigError(
-            "No configuration",
-            got=f"no file {file}",
-            wanted="a recsys.toml",
-            cure="Run `recsys init orders.csv` to write one, or set RECSYS_CONFIG.",
-        ) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{file} is not TOML", got=error, cure="Mend the line that is named.") from None
-    return parse({**_with_environment(tree), "folder": str(file.parent)}, where=str(file))
-
-
-def parse(tree: dict[str, Any], where: str = "settings") -> Settings:
-    """Settings from a plain tree; raises ConfigError."""
-    try:
-        return Settings.model_validate(tree)
-    except ValidationError as error:
-        raise ConfigError(_explain(error, where)) from None
-
-
-def _with_environment(tree: dict[str, Any]) -> dict[str, Any]:
-    for name, text in sorted(os.environ.items()):
-        keys = name.removeprefix(ENV_PREFIX).lower().split("__")
-        if (
-            not name.startswith(ENV_PREFIX)
-            or keys[0] not in Settings.model_fields
-            or (len(keys) == 1 and keys[0] not in ("runtime", "lake"))
-        ):
-            continue
-        at = tree
-        for key in keys[:-1]:
-            at = at.setdefault(key, {})
-        at[keys[-1]] = _value(text)
-    return tree
-
-
-def _value(text: str) -> Any:
-    try:
-        return tomllib.loads(f"x = {text}")["x"]
-    except tomllib.TOMLDecodeError:
-        return text
-
-
-def _explain(error: ValidationError, where: str) -> str:
-    sentences = []
-    for problem in error.errors():
-        path = [str(part) for part in problem["loc"]]
-        place = f"[{'.'.join(path)}] " if path else ""  # what binds two sections names its own keys
-        text = f"{where}: {place}{problem['msg'].removeprefix('Value error, ')}"
-        if problem["type"] == "extra_forbidden":
-            near = difflib.get_close_matches(path[-1], _keys_near(path), 1)
-            text = f"{where}: unknown key {'.'.join(path)}" + (f"; did you mean {near[0]!r}?" if near else "")
-        elif "input" in problem and not isinstance(problem["input"], dict):
-            text += f", got {problem['input']!r}"
-        sentences.append(text)
-    return "\n".join(sentences)
-
-
-def _keys_near(path: list[str]) -> list[str]:
-    model: Any = Settings
-    for part in path[:-1]:
-        annotation = model.model_fields[part].annotation if part in model.model_fields else None
-        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
-            return []
-        model = annotation
-    return list(model.model_fields)
