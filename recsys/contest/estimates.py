@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from recsys.contract import F64, I32, I64, Dataset, Index, Scorer
+from recsys.contract import F64, I32, I64, Dataset, Index, Queries, Scorer
 from recsys.data.split import ask
 from recsys.errors import EmptyError
 from recsys.evaluation.exposures import Exposures, of_arrays
@@ -36,6 +37,7 @@ class Shown:
     """Whole slates of a surface and week: products that could be shown there, and those that were."""
 
     visitor: Any  # [s] ids
+    queries: Queries  # [s] who they are to the contenders
     candidates: Any  # [c] product ids, sorted
     products: I32  # [s, k] columns of `candidates`, -1 beyond the slate's end
     rows: I64  # [s, k] rows of the log, -1 beyond the end
@@ -49,8 +51,11 @@ class Log:
     slates: tuple[Shown, ...]
 
 
-def log_of(shown: pl.DataFrame, first: int, last: int) -> Log:
-    """Exposures of local days first..last that name a product, whole slates only; raises EmptyError without any."""
+def log_of(shown: pl.DataFrame, data: Dataset, first: int, last: int) -> Log:
+    """Exposures of local days first..last that name a product, whole slates only; raises EmptyError without any.
+
+    `data` is what the contenders that are asked were fitted on.
+    """
     import polars as pl
 
     rows = shown.filter(pl.col("day").is_between(first, last), pl.col("product").is_not_null())
@@ -73,14 +78,14 @@ def log_of(shown: pl.DataFrame, first: int, last: int) -> Log:
         visitor=keys["visitor"].to_numpy(),
     )
     parts = rows.with_row_index("row").partition_by("surface", "week", maintain_order=True)
-    return Log(log, tuple(_shown(part) for part in parts))
+    return Log(log, tuple(_shown(part, data) for part in parts))
 
 
-def evaluate_contender(scorer: Scorer, data: Dataset, log: Log) -> tuple[Evaluation, Estimate]:
+def evaluate_contender(scorer: Scorer, log: Log) -> tuple[Evaluation, Estimate]:
     """The evaluation per exposure, and RIPS per slate (the plain IPS of a log without slates)."""
     target = np.zeros(len(log.exposures))
     for part in log.slates:
-        for rows, chances in _chances(scorer, data, part):
+        for rows, chances in _chances(scorer, part):
             given = slate_propensity(chances, part.products[rows], FLOOR)
             at = part.rows[rows]
             target[at[at >= 0]] = given[at >= 0]
@@ -90,11 +95,12 @@ def evaluate_contender(scorer: Scorer, data: Dataset, log: Log) -> tuple[Evaluat
     return found, evaluate_slates(by_slate(log.exposures, target))[0]
 
 
-def worse_than(estimate: Estimate, champion: Estimate) -> bool:
-    """Surely lower: the interval of the difference, taken as if the two were independent, lies below 0."""
+def worse_than(estimate: Estimate, champion: Estimate, level: float) -> bool:
+    """Surely lower: the `level` interval of the difference, as if the two were independent, lies below 0."""
     if "refused" in (estimate.status, champion.status):
         return False
-    return estimate.value - champion.value + 1.96 * float(np.hypot(estimate.se, champion.se)) < 0
+    half = NormalDist().inv_cdf(0.5 + level / 2) * float(np.hypot(estimate.se, champion.se))
+    return estimate.value - champion.value + half < 0
 
 
 def estimate_row(contender: str, found: Evaluation, estimate: Estimate) -> dict[str, Any]:
@@ -120,16 +126,16 @@ def logged(log: Log) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def vetoes(estimates: Mapping[str, Estimate], champion: str | None) -> dict[str, str]:
+def vetoes(estimates: Mapping[str, Estimate], champion: str | None, level: float) -> dict[str, str]:
     """Contender -> why it may not be promoted."""
     if champion is None or champion not in estimates:
         return {}
     base = estimates[champion]
-    worse = [name for name, e in estimates.items() if name != champion and worse_than(e, base)]
+    worse = [name for name, e in estimates.items() if name != champion and worse_than(e, base, level)]
     return {name: f"its off-policy estimate ({estimates[name].method}) is surely lower" for name in worse}
 
 
-def _shown(part: pl.DataFrame) -> Shown:
+def _shown(part: pl.DataFrame, data: Dataset) -> Shown:
     """The slates of one surface and week; `part` is sorted by slate and position within."""
     names = Index.of(part["product"].unique())
     slates = part["slate"].rle_id().to_numpy().astype(np.int64)
@@ -139,14 +145,15 @@ def _shown(part: pl.DataFrame) -> Shown:
     products[at] = names.rows(part["product"].to_list())
     rows[at] = part["row"].to_numpy()
     first = np.unique(slates, return_index=True)[1]
-    return Shown(np.array(part["visitor"].to_list(), dtype=object)[first], names.ids, products, rows)
+    visitor = np.array(part["visitor"].to_list(), dtype=object)[first]
+    queries = ask(data, visitor, np.full(len(visitor), -1, dtype=np.int32))
+    return Shown(visitor, queries, names.ids, products, rows)
 
 
-def _chances(scorer: Scorer, data: Dataset, part: Shown) -> Iterator[tuple[slice, F64]]:
+def _chances(scorer: Scorer, part: Shown) -> Iterator[tuple[slice, F64]]:
     """(slates, chances [slates, c]) in blocks; a product the scorer does not know is shown by the floor only."""
-    queries = ask(data, part.visitor, np.full(len(part.visitor), -1, dtype=np.int32))
-    column = data.space.products.rows(part.candidates)
-    for rows, scores in score_blocks(scorer, queries):
+    column = part.queries.space.products.rows(part.candidates)
+    for rows, scores in score_blocks(scorer, part.queries):
         own = np.where(column >= 0, scores[:, np.maximum(column, 0)], np.float32(np.nan)).astype(np.float64)
         known = np.isfinite(own)
         count = np.maximum(known.sum(axis=1, keepdims=True), 1)

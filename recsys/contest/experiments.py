@@ -157,10 +157,10 @@ def _off_policy(evidence: Evidence) -> Found:
         return _nothing(NO_EXPOSURES if evidence.shown is None else "No contender has a scorer of the past.")
     data = evidence.lake.read_value(Dataset, ref_from(evidence.night["train"]))
     last = int(evidence.night["day"])
-    shown = estimates.log_of(evidence.shown, last - evidence.settings.contest.days + 1, last)
+    shown = estimates.log_of(evidence.shown, data, last - evidence.settings.contest.days + 1, last)
     rows, judged = [], {}
     for record in evidence.fitted:
-        found, estimate = estimates.evaluate_contender(load_fitted(evidence.lake, record), data, shown)
+        found, estimate = estimates.evaluate_contender(load_fitted(evidence.lake, record), shown)
         rows.append(estimates.estimate_row(record["name"], found, estimate))
         judged[str(record["name"])] = estimate
     logged, numbers = estimates.logged(shown), {f"off_policy.{row['contender']}": row["estimate"] for row in rows}
@@ -168,7 +168,7 @@ def _off_policy(evidence: Evidence) -> Found:
         {"exposures": len(shown.exposures), "log": logged["estimate"], "unit": logged["unit"]},
         {"off_policy": [*rows, logged]},
         {**numbers, "off_policy.log": logged["estimate"]},
-        estimates.vetoes(judged, evidence.champion),
+        estimates.vetoes(judged, evidence.champion, evidence.settings.contest.level),
     )
 
 

@@ -56,15 +56,17 @@ def by_quality(market: Marketplace, sign: float = 1.0) -> LinearScorer:
 
 def true_value(market: Marketplace, scorer: Any, weeks: range) -> float:
     """Expected clicks per slate of the contender's policy, by the truth, over the logged visits."""
-    truth, data, clicks = market.truth, known(market), []
+    truth, clicks = market.truth, []
     first = truth.start // DAY
     for week in weeks:
-        (part,) = estimates.log_of(exposures(market), first + WEEK * week, first + WEEK * week + 6).slates
+        (part,) = estimates.log_of(
+            exposures(market), known(market), first + WEEK * week, first + WEEK * week + 6
+        ).slates
         shelf = {p: i for i, p in enumerate(truth.products.ids[truth.logging.shelf[week]])}
         assert set(part.candidates) == set(shelf)  # every product of the shelf was shown at least once
         people = np.array([_person(market, v) for v in part.visitor], dtype=np.int32)
         appeal = click_probability(truth, week, people)[:, [shelf[p] for p in part.candidates]]
-        for rows, chances in estimates._chances(scorer, data, part):
+        for rows, chances in estimates._chances(scorer, part):
             drawn = draw_slates(chances, part.products.shape[1], week, estimates.FLOOR).products
             clicks.append(np.take_along_axis(appeal[rows], drawn.astype(np.int64), axis=1) @ truth.logging.examine)
     return float(np.concatenate(clicks).mean())
@@ -79,14 +81,14 @@ WEEKS = range(4, 10)
 
 def log_of(market: Marketplace) -> estimates.Log:
     first = market.truth.start // DAY
-    return estimates.log_of(exposures(market), first + WEEK * WEEKS.start, first + WEEK * WEEKS.stop - 1)
+    return estimates.log_of(exposures(market), known(market), first + WEEK * WEEKS.start, first + WEEK * WEEKS.stop - 1)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("sign", [1.0, -0.3])
 def test_the_truth_of_a_contender_lies_where_its_estimate_says(market: Marketplace, sign: float) -> None:
     scorer = by_quality(market, sign)
-    found, estimate = estimates.evaluate_contender(scorer, known(market), log_of(market))
+    found, estimate = estimates.evaluate_contender(scorer, log_of(market))
     assert estimate.method == "rips"
     assert estimate.status != "refused"
     assert found.diagnostics.mean_weight == pytest.approx(1, abs=0.05)
@@ -96,30 +98,45 @@ def test_the_truth_of_a_contender_lies_where_its_estimate_says(market: Marketpla
 
 
 def test_better_products_are_worth_more_and_the_worse_order_is_vetoed(market: Marketplace) -> None:
-    data, log = known(market), log_of(market)
-    good, bad = (estimates.evaluate_contender(by_quality(market, s), data, log)[1] for s in (1.0, -1.0))
+    log = log_of(market)
+    good, bad = (estimates.evaluate_contender(by_quality(market, s), log)[1] for s in (1.0, -1.0))
     assert good.value > bad.value
-    barred = estimates.vetoes({"good": good, "bad": bad}, "good")
+    barred = estimates.vetoes({"good": good, "bad": bad}, "good", 0.95)
     assert list(barred) == ["bad"]
     assert "surely lower" in barred["bad"]
-    assert estimates.vetoes({"good": good, "bad": bad}, "bad") == {}  # the better one is not barred
-    assert estimates.vetoes({"good": good, "bad": bad}, None) == {}
+    assert estimates.vetoes({"good": good, "bad": bad}, "bad", 0.95) == {}  # the better one is not barred
+    assert estimates.vetoes({"good": good, "bad": bad}, None, 0.95) == {}
 
 
 def test_a_refused_estimate_vetoes_nobody_and_keeps_its_numbers(market: Marketplace) -> None:
     low = Estimate("rips", 0.1, 0.001, 0.098, 0.102, 500, "refused", ("too few",))
     high = Estimate("rips", 0.9, 0.001, 0.898, 0.902, 500)
-    assert estimates.vetoes({"low": low, "high": high}, "high") == {}
-    found, _ = estimates.evaluate_contender(by_quality(market), known(market), log_of(market))
+    assert estimates.vetoes({"low": low, "high": high}, "high", 0.95) == {}
+    found, _ = estimates.evaluate_contender(by_quality(market), log_of(market))
     row = estimates.estimate_row("low", found, low)
     assert (row["estimate"], row["low"], row["status"], row["reasons"]) == (None, None, "refused", "too few")
 
 
+def test_who_is_surely_worse_depends_on_the_level_asked() -> None:
+    """1.8 standard errors of the difference apart: outside a 90 % interval, inside a 95 % one."""
+    low, high = (
+        Estimate("rips", value, 0.1, value - 0.2, value + 0.2, 500) for value in (1.0, 1.0 + 1.8 * 0.1 * 2**0.5)
+    )
+    assert list(estimates.vetoes({"low": low, "high": high}, "high", 0.90)) == ["low"]
+    assert estimates.vetoes({"low": low, "high": high}, "high", 0.95) == {}
+
+
+def test_visitors_are_looked_up_once_for_all_contenders(market: Marketplace, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = log_of(market)
+    monkeypatch.setattr(estimates, "ask", None)  # whoever asks again fails
+    values = {estimates.evaluate_contender(by_quality(market, sign), log)[1].value for sign in (1.0, -0.3, -1.0)}
+    assert len(values) == 3
+
+
 def test_a_product_the_scorer_does_not_know_is_shown_by_the_floor_only(market: Marketplace) -> None:
-    data = known(market)
     part = log_of(market).slates[0]
     strange = dataclasses.replace(part, candidates=np.append(part.candidates, "zzz"))
-    _, chances = next(estimates._chances(by_quality(market), data, strange))
+    _, chances = next(estimates._chances(by_quality(market), strange))
     assert np.allclose(chances[:, -1], estimates.FLOOR / len(strange.candidates))
     assert np.allclose(chances.sum(axis=1), 1)
 
@@ -138,6 +155,7 @@ def frame(*rows: tuple[str, int, str, str, int]) -> pl.DataFrame:
 
 
 def test_only_whole_slates_of_the_days_asked_count() -> None:
+    data = dataset([[0]], 3)
     shown = frame(
         ("a", 4, "s1", "p1", 1), ("a", 4, "s1", "p2", 2),  # Monday 1970-01-05
         ("b", 5, "s2", "p2", 2),  # its first place is missing
@@ -145,22 +163,22 @@ def test_only_whole_slates_of_the_days_asked_count() -> None:
         ("d", 12, "", "p1", 1), ("e", 12, "", "p1", 1),  # without a slate: each stands alone
         ("f", 12, "s4", "", 1), ("g", 13, "s5", "p9", 1),  # no product; after the last day
     )  # fmt: skip
-    log = estimates.log_of(shown, 4, 12)
+    log = estimates.log_of(shown, data, 4, 12)
     assert len(log.exposures) == 5
     assert [list(part.candidates) for part in log.slates] == [["p1", "p2"], ["p1", "p3"]]
     assert log.slates[0].products.tolist() == [[0, 1]]
     assert sorted(log.slates[1].products.ravel().tolist()) == [0, 0, 1]
     assert estimates.logged(log)["estimate"] == 1.0  # one click per slate
     with pytest.raises(EmptyError, match="no whole slate"):
-        estimates.log_of(shown, 20, 30)
+        estimates.log_of(shown, data, 20, 30)
 
 
 def test_a_log_without_slates_is_weighed_row_by_row() -> None:
     data = dataset([[0], [1]], 3)
     rows = [(f"c00{i % 2}", 4, "", f"p00{i % 2}", 1) for i in range(40)]
-    log = estimates.log_of(frame(*rows), 4, 4)
+    log = estimates.log_of(frame(*rows), data, 4, 4)
     one = LinearScorer(data.space, "none", weights=sparse.csr_matrix((3, 3)), bias=np.array([[1.0, 1, 1]], np.float32))
-    found, estimate = estimates.evaluate_contender(one, data, log)
+    found, estimate = estimates.evaluate_contender(one, log)
     assert estimate.method == "snips"
     assert estimate.value == pytest.approx(1.0)
     assert found.diagnostics.mean_weight == pytest.approx(1.0)  # equal scores: the uniform policy, as logged
