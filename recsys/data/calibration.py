@@ -8,14 +8,8 @@ import numpy as np
 from scipy.optimize import brentq, fsolve
 
 from recsys.contract import F64
-from recsys.data.marketplace import (
-    WEEK,
-    Experiments,
-    MarketTruth,
-    own_elasticities,
-    people_of,
-    utilities,
-)
+from recsys.data.marketplace import WEEK, Experiments, MarketTruth
+from recsys.data.oracle import own_elasticities, people_of, utilities
 
 CONVERSION = 0.30  # visits that end with an order
 SECOND, PARTNER = 0.20, 0.7  # orders with a second item; second items that are a planted partner of the first

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.contract import DAY, F32, F64, I32, Flags
-from recsys.data.marketplace import WEEK, MarketTruth, utilities
+from recsys.data.marketplace import WEEK, MarketTruth
+from recsys.data.oracle import utilities
 
 LARGEST = 4  # items of a basket
 GROWTH = 0.10  # visits grow by this fraction over the period

@@ -19,7 +19,8 @@ from recsys.config import Settings
 from recsys.contest.backtest import barred_products, judge
 from recsys.contract import DAY, EMPTY, F32, F64, I32, I64, Dataset, Index, Queries, Space
 from recsys.data.lake import ref_from
-from recsys.data.marketplace import WEEK, MarketTruth, pair_scores, window_scores
+from recsys.data.marketplace import WEEK, MarketTruth
+from recsys.data.oracle import pair_scores, window_scores
 from recsys.data.simulate import read_truth
 from recsys.data.split import HeldOut
 from recsys.evaluation.scorecard import Scorecard

@@ -16,8 +16,9 @@ from typer.testing import CliRunner
 from recsys import arrays
 from recsys.cli.simulate import register
 from recsys.contract import DAY
-from recsys.data import marketplace, trading
-from recsys.data.marketplace import NON_PRODUCTS, PRESETS, WEEK, Marketplace, Size, expected_shares, oracle_scores
+from recsys.data import oracle, trading
+from recsys.data.marketplace import NON_PRODUCTS, PRESETS, WEEK, Marketplace, Size
+from recsys.data.oracle import expected_shares, oracle_scores
 from recsys.data.planting import TRIAL_EVERY, TRIAL_FIRST
 from recsys.data.shelves import KINDS
 from recsys.data.simulate import read_truth, simulate, write
@@ -89,7 +90,7 @@ def test_nothing_is_sold_or_shown_that_was_not_offered(market: Marketplace, sold
         row = truth.products.rows(table["product"].to_list())
         seconds = table["time"].str.to_datetime("%Y-%m-%dT%H:%M:%SZ").dt.epoch("s").to_numpy()
         assert truth.offered[row, (seconds - truth.start) // DAY].all()
-    assert marketplace.barred(market, truth.last_day).any()
+    assert oracle.barred(market, truth.last_day).any()
     assert (~truth.offered).any(axis=1).sum() > 30  # launched, discontinued or out of stock at some time
 
 
@@ -258,7 +259,7 @@ def test_the_true_second_item_is_likelier_than_any_guess(market: Marketplace, so
     for row in known:
         first = a[row : row + 1]
         for who, found in ((customer[row], personal), (-1, crowd)):
-            chance = marketplace.oracle_completion(market, np.array([who], np.int32), first, int(days[row]))[0]
+            chance = oracle.oracle_completion(market, np.array([who], np.int32), first, int(days[row]))[0]
             assert chance.sum() == pytest.approx(1, abs=1e-4)
             assert chance[first[0]] == 0
             assert (chance[~truth.offered[:, days[row]]] == 0).all()
@@ -304,15 +305,15 @@ def test_tastes_can_be_learnt_from_purchases(market: Marketplace) -> None:
     """Plain item neighbours close much of the gap between popularity and the oracle, and nobody beats the oracle."""
     truth = market.truth
     everybody = np.arange(len(truth.customers), dtype=np.int32)
-    past = marketplace.bought_before(truth, everybody, CUT)
-    hidden = marketplace.bought_before(truth, everybody, truth.days) & ~past & past.any(axis=1)[:, None]
-    barred = past | marketplace.barred(market, CUT - 1)
+    past = oracle.bought_before(truth, everybody, CUT)
+    hidden = oracle.bought_before(truth, everybody, truth.days) & ~past & past.any(axis=1)[:, None]
+    barred = past | oracle.barred(market, CUT - 1)
     bought = past.astype(float)
     together = bought.T @ bought
     cosine = together / np.sqrt(np.outer(together.diagonal() + 10, together.diagonal() + 10))
-    oracle = oracle_scores(market, everybody, None, CUT - 1)
+    best = oracle_scores(market, everybody, None, CUT - 1)
     popular, near, best = (
-        _ndcg(np.where(barred, -np.inf, s), hidden) for s in (together.diagonal() + 0 * oracle, bought @ cosine, oracle)
+        _ndcg(np.where(barred, -np.inf, s), hidden) for s in (together.diagonal() + 0 * best, bought @ cosine, best)
     )
     assert (near - popular) / (best - popular) > 0.4
     assert best > 1.2 * near
@@ -415,11 +416,11 @@ def test_window_scores_are_the_mean_of_the_days_with_the_past_of_the_first(marke
     then = dataclasses.replace(truth, purchases=past)
     days = range(CUT, CUT + 10)
     expected = np.mean([oracle_scores(then, customers, None, day) for day in days], axis=0)
-    np.testing.assert_allclose(marketplace.window_scores(truth, customers, CUT, CUT + 9), expected, rtol=1e-4)
+    np.testing.assert_allclose(oracle.window_scores(truth, customers, CUT, CUT + 9), expected, rtol=1e-4)
 
 
 def test_a_stranger_gets_the_shares_of_the_segment(market: Marketplace) -> None:
-    found = marketplace.window_scores(market, np.array([-2, 5, -1], dtype=np.int32), 70, 71)
+    found = oracle.window_scores(market, np.array([-2, 5, -1], dtype=np.int32), 70, 71)
     for row, segment in ((0, 1), (2, 0)):
         expected = (expected_shares(market, 70, segment) + expected_shares(market, 71, segment)) / 2
         np.testing.assert_allclose(found[row], expected, rtol=1e-5)
@@ -432,8 +433,8 @@ def test_pair_scores_are_the_probability_of_the_unordered_pair(market: Marketpla
     who = np.array([customer], dtype=np.int32)
     first = oracle_scores(market, who, None, day)[0].astype(float)
     everything = np.arange(len(truth.products), dtype=np.int32)
-    values = marketplace.utilities(truth, who, everything, day)
-    values += truth.repeat_effect * marketplace.bought_before(truth, who, day)
+    values = oracle.utilities(truth, who, everything, day)
+    values += truth.repeat_effect * oracle.bought_before(truth, who, day)
     strength = np.exp(values[0].astype(float)) * truth.offered[:, day]
     bonus = 1 + truth.complements.toarray()
     expected = np.zeros(len(strength))
@@ -443,12 +444,12 @@ def test_pair_scores_are_the_probability_of_the_unordered_pair(market: Marketpla
             left[one] = 0
             if one != other:
                 expected[j] += first[one] * left[other] / (left.sum() + truth.enough)
-    found = marketplace.pair_scores(market, who, np.array([shown], dtype=np.int32), [day])[0]
+    found = oracle.pair_scores(market, who, np.array([shown], dtype=np.int32), [day])[0]
     np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-12)
 
 
 def test_a_guests_pair_scores_are_the_crowds(market: Marketplace) -> None:
-    found = marketplace.pair_scores(market, np.array([-1, 9], np.int32), np.array([4, 4], np.int32), [50, 57])
+    found = oracle.pair_scores(market, np.array([-1, 9], np.int32), np.array([4, 4], np.int32), [50, 57])
     assert found.shape == (2, len(market.truth.products))
     assert (found[:, 4] == 0).all()
     partners = np.flatnonzero(market.truth.complements[4].toarray()[0] * market.truth.offered[:, 50])

@@ -14,7 +14,8 @@ from recsys.contest.backtest import barred_products, judge
 from recsys.contract import EMPTY, F32, I32, Dataset, Index, Queries, Run, Space
 from recsys.data import ingest as door
 from recsys.data.lake import Lake, ref_from
-from recsys.data.marketplace import PRESETS, MarketTruth, barred, oracle_scores
+from recsys.data.marketplace import PRESETS, MarketTruth
+from recsys.data.oracle import barred, oracle_scores
 from recsys.data.prepare import as_of_day, prepare
 from recsys.data.simulate import simulate, write
 from recsys.data.split import HeldOut
