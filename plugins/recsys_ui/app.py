@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 import time
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from functools import cache
@@ -23,6 +24,7 @@ from recsys.config import Settings, load
 from recsys.data.lake import Lake
 from recsys.errors import RecsysError, ServiceError
 from recsys.publication import Entry
+from recsys.report.page import FOLDER
 from recsys.serving.push import push_lists
 from recsys.tracking.champion import model_name
 from recsys.tracking.pages import night_page, version_page
@@ -40,6 +42,7 @@ HEADERS = {
     b"referrer-policy": b"same-origin",  # no-referrer would take the Origin away that the rollback checks
     b"cache-control": b"no-store",
 }
+PAGE = re.compile(r"([A-Za-z0-9-]+/)?[A-Za-z0-9-]+[.]html")  # nothing that leads out of the reports' folder
 # The nightly report carries its own styles and figures; whatever else it might carry does not run.
 REPORT = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'; base-uri 'none'; sandbox"
@@ -87,27 +90,24 @@ def of_run(user: User, dag_run_id: str = "", dag_id: str = DAG) -> HTMLResponse:
     return _page(user, settings, lake, history, board, dag_run_id)
 
 
-def report(request: Request, as_of: str = "", key: str = "") -> Response:
+def report(as_of: str = "", key: str = "") -> Response:
     """The nightly page of a night, or the newest."""
-    settings, _ = _open()
-    folder = settings.runtime_folder / "reports"
-    name = f"{as_of}-{key[:8]}.html" if as_of else "latest.html"
-    known = {file.name: file for file in folder.glob("*.html")} if folder.is_dir() else {}
-    if name not in known:
-        raise HTTPException(404, "This night has no report yet: it is written last.")
-    headers = {"content-security-policy": REPORT}
-    return HTMLResponse(known[name].read_text(encoding="utf-8"), headers=headers)
+    return _stored(f"{as_of}-{key[:8]}.html" if as_of else "latest.html", "This night has no report yet.")
 
 
 def seller(night: str, page: str) -> Response:
     """One seller's page: the nightly page links it as NIGHT/PAGE beside itself."""
-    settings, _ = _open()
-    folder = settings.runtime_folder / "reports"
-    known = {(file.parent.name, file.name): file for file in folder.glob("*/*.html")}
-    if (night, page) not in known:
-        raise HTTPException(404, "This night has no such seller's page.")
+    return _stored(f"{night}/{page}", "This night has no such seller's page.")
+
+
+def _stored(name: str, missing: str) -> Response:
+    """A page the night's report task left in the lake."""
+    _, lake = _open()
+    path = f"{FOLDER}/{name}"
+    if not PAGE.fullmatch(name) or not lake.exists(path):
+        raise HTTPException(404, missing)
     headers = {"content-security-policy": REPORT}
-    return HTMLResponse(known[night, page].read_text(encoding="utf-8"), headers=headers)
+    return HTMLResponse(lake.read(path), headers=headers)
 
 
 def mlflow(request: Request, key: str = "", version: str = "") -> Response:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from recsys.report.sellers import Sellers
 
 Json = Mapping[str, Any]
+FOLDER = "reports"  # of the lake and of the runtime folder
 LISTS = ("customer", "rank", "product")  # columns of the lists that a page needs
 SECTIONS = (  # modules of report/sections, in the order they are read
     "decision",
@@ -123,26 +124,30 @@ class Section:
 
 
 def write(page: Page) -> str:
-    """Render the page and its sellers' pages into the runtime folder; returns its path. Same night, same page."""
-    html = render(page)
-    folder = page.settings.runtime_folder / "reports"
-    folder.mkdir(parents=True, exist_ok=True)
-    _write_sellers(page, folder / page.name)
-    file = folder / f"{page.name}.html"
-    file.write_text(html, encoding="utf-8")
-    if page.published["current"] or not (folder / "latest.html").exists():
-        (folder / "latest.html").write_text(html, encoding="utf-8")
-    return str(file)
+    """Store the page and its sellers' pages under reports/; returns the path of its copy. Same night, same page.
+
+    Machines that share no disk share the lake; the copy in the runtime folder is for a browser on this one.
+    """
+    files = _sellers(page) | {f"{page.name}.html": render(page)}
+    for store in (page.lake, Lake(str(page.settings.runtime_folder))):
+        for name, html in files.items():
+            store.point(f"{FOLDER}/{name}", html.encode())
+        if page.published["current"] or not store.exists(f"{FOLDER}/latest.html"):
+            store.point(f"{FOLDER}/latest.html", files[f"{page.name}.html"].encode())
+    return str(page.settings.runtime_folder / FOLDER / f"{page.name}.html")
 
 
-def _write_sellers(page: Page, folder: Path) -> None:
+def _sellers(page: Page) -> dict[str, str]:
+    """HTML of every seller's page, by its name under FOLDER."""
     from recsys.report import seller_page
 
     try:
-        if page.sellers is not None:
-            seller_page.write(page, page.sellers, folder)
+        if (found := page.sellers) is None:
+            return {}
+        return {f"{page.name}/{one.file}": seller_page.render(page, one, found) for one in found.pages}
     except Exception:  # the section says why; the night's page is written all the same
         log.exception("The sellers' pages were not written.")
+        return {}
 
 
 def render(page: Page) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from recsys.report.figures import lines
 from recsys.report.page import Page, Section, frame
@@ -11,13 +10,6 @@ from recsys.report.sellers import RECENT, Product, Seller, Sellers
 from recsys.report.tables import Column, count, join, money, paragraph, share, table, tiles
 
 OWN = ("profit_share", "returned", "hit_rate")  # assumptions measured on the whole shop: nothing a seller is told
-
-
-def write(page: Page, sellers: Sellers, folder: Path) -> None:
-    """One file per seller under `folder`."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for seller in sellers.pages:
-        (folder / seller.file).write_text(render(page, seller, sellers), encoding="utf-8")
 
 
 def render(page: Page, seller: Seller, sellers: Sellers) -> str:

@@ -241,10 +241,8 @@ def test_only_reports_are_served_as_reports(app: Any, lake: Lake, as_of: str) ->
     assert client(app, "admin").get(f"/report?as_of={as_of}&key=toml").status_code == 404
 
 
-def test_a_sellers_page_is_found_beside_the_report_and_nothing_else_is(app: Any, lake: Lake, tmp_path: Path) -> None:
-    folder = tmp_path / "run" / "reports" / "2011-12-08-key8"
-    folder.mkdir(parents=True)
-    (folder / "anna-00000000.html").write_text("<p>anna</p>")
+def test_a_sellers_page_is_found_beside_the_report_and_nothing_else_is(app: Any, lake: Lake) -> None:
+    lake.point("reports/2011-12-08-key8/anna-00000000.html", b"<p>anna</p>")
     person = client(app, "viewer")
     answer = person.get("/2011-12-08-key8/anna-00000000.html")
     assert (answer.status_code, answer.text) == (200, "<p>anna</p>")
@@ -253,12 +251,11 @@ def test_a_sellers_page_is_found_beside_the_report_and_nothing_else_is(app: Any,
         assert person.get(path).status_code == 404
 
 
-def test_a_report_may_not_run_anything(app: Any, lake: Lake, tmp_path: Path) -> None:
-    folder = tmp_path / "run" / "reports"
-    folder.mkdir(parents=True)
-    (folder / "2011-12-08-key8.html").write_text(f"<h1>night</h1>{HOSTILE}")
+def test_a_report_may_not_run_anything(app: Any, lake: Lake) -> None:
+    lake.point("reports/2011-12-08-key8.html", f"<h1>n\u00e4chtlich</h1>{HOSTILE}".encode())
     answer = client(app, "viewer").get("/report?as_of=2011-12-08&key=key8")
     assert answer.status_code == 200
+    assert "n\u00e4chtlich" in answer.text
     assert "sandbox" in answer.headers["content-security-policy"]
     assert "script-src" not in answer.headers["content-security-policy"]
 

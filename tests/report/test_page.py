@@ -184,6 +184,19 @@ def test_a_night_is_written_once_and_is_latest_only_where_it_is_served(tmp_path:
     assert file.with_name("latest.html").read_bytes() == first
 
 
+def test_what_is_written_lies_in_the_lake_and_its_copy_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pod's own disk is gone with the pod; the leaderboard's is another one."""
+    monkeypatch.setattr(sellers, "LEAST_ORDERS", 1)
+    page = nights.page(tmp_path)
+    copy = Path(write(page)).parent
+    names = sorted(path.removeprefix("reports/") for path in page.lake.paths("reports"))
+    assert len(names) == 5  # the night's, the latest, three sellers'
+    assert names == sorted(str(file.relative_to(copy)) for file in copy.rglob("*.html"))
+    assert all(page.lake.read(f"reports/{name}") == (copy / name).read_bytes() for name in names)
+
+
 def test_every_section_has_a_title_of_its_own(tmp_path: Path) -> None:
     tree = read(render(nights.page(tmp_path)))
     titles = [h.words() for h in tree.all("h2")]
