@@ -18,13 +18,13 @@ import numpy as np
 from recsys.config import Settings
 from recsys.contest.market_tracks import HeldMarkets, Marks, held_markets, marks, popularity
 from recsys.contest.night import folder, night_before, plain
+from recsys.contest.optional import settled
 from recsys.contest.record import load_fitted
 from recsys.contract import Dataset
 from recsys.data.dataset import CHOICE_FAMILIES, end_of_day
 from recsys.data.lake import Lake, ref_from
 from recsys.data.markets import period_name
 from recsys.data.split import HeldOut
-from recsys.errors import RecsysError
 
 Json = dict[str, Any]
 LADDER = ("logit", "nested_logit", "blp")
@@ -76,13 +76,9 @@ def tracks(settings: Settings, lake: Lake, night: Json, data: Dataset, backtests
     for record in backtests:
         if record["status"] != "ok":
             continue
-        try:
-            mark = marks(load_fitted(lake, record), held, train, truth, since)
-        except RecsysError as error:
-            left[record["name"]] = str(error)
-            continue
+        mark, why = settled(lambda r=record: marks(load_fitted(lake, r), held, train, truth, since))
         if mark is None:
-            left[record["name"]] = "it has no opinion without a basket"
+            left[record["name"]] = why or "it has no opinion without a basket"
         else:
             found[record["name"]] = mark
     return {"held": held, "marks": found, "left": left}

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from recsys.errors import RecsysError
+from recsys.errors import RecsysError, StoreError
 
 Json = dict[str, Any]
 T = TypeVar("T")
@@ -23,6 +23,19 @@ def tried(task: str, make: Callable[[], T], instead: T) -> tuple[T, str]:
     except Exception as error:
         log.exception("%s failed", task)
         return instead, f"{type(error).__name__}: {error}. The log has the traceback."
+
+
+def settled(make: Callable[[], T]) -> tuple[T | None, str]:
+    """(what `make` returns, "") or (None, why it is refused): for facts that are stored and found again by every try.
+
+    A StoreError passes through: the lake may answer the next try, so nothing of this one may be stored.
+    """
+    try:
+        return make(), ""
+    except StoreError:
+        raise
+    except RecsysError as error:
+        return None, str(error)
 
 
 def attempt(task: str, make: Callable[[], Json]) -> Json:

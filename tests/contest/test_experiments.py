@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from recsys import publication, steps
 from recsys.cli import build
-from recsys.contest import arms, experiments
+from recsys.contest import arms, worth
 from recsys.contest.estimates import COLUMNS
 from recsys.data.lake import Lake, ref_from
 from recsys.data.marketplace import Size
@@ -197,7 +197,7 @@ def test_one_part_that_fails_stops_neither_the_others_nor_the_night(
     def broken(*_: Any) -> Any:
         raise ZeroDivisionError("planted")
 
-    monkeypatch.setattr(experiments.money, "opportunity_tables", broken)
+    monkeypatch.setattr(worth.opportunity, "opportunity_tables", broken)
     night = {**lived["night"], "key": "another"}
     facts = steps.experiments(night, lived["backtests"])
     assert facts["money"] == {"status": "failed", "reason": "ZeroDivisionError: planted"}

@@ -35,13 +35,21 @@ def build(page: Page) -> str | None:
     if facts.get("reason"):
         cure = " docs/evidence.md says which columns [exposures] needs." if facts["status"] == "ok" else ""
         return paragraph(f"{facts['reason']}{cure}")
-    return join(_ladder(facts), _tests(page, facts), _off_policy(page, facts), _bandit(page, facts))
+    return join(_refused(facts), _ladder(facts), _tests(page, facts), _off_policy(page, facts), _bandit(page, facts))
 
 
 def rows_of(page: Page, facts: Any, name: str) -> list[dict[str, Any]]:
     """Rows of one of the night's tables; none where it was not made."""
     ref = facts.get("tables", {}).get(name)
     return page.lake.read_frame(ref_from(ref)).to_dicts() if ref else []
+
+
+def _refused(facts: Any) -> str | None:
+    """Files of tonight that stayed outside while older exposures are read."""
+    if not facts.get("refused"):
+        return None
+    said = "Exposures handed over tonight were refused; what follows rests on those that came before."
+    return join(paragraph(said, "lead"), bullets(facts["refused"]))
 
 
 def _ladder(facts: Any) -> str:
@@ -95,6 +103,7 @@ def _off_policy(page: Page, facts: Any) -> str | None:
     if found.get("status") != "ok":
         return paragraph(f"Off-policy estimates: {found.get('reason', 'none')}")
     rows, unit, level = rows_of(page, facts, "off_policy"), found["unit"], offpolicy.Settings.level
+    left = found.get("left_out", {})
     n = f"n = {found['exposures']:,} exposures"
     known = [r for r in rows if r["estimate"] is not None]
     marks = [Mark(r["contender"], r["estimate"], r["low"], r["high"]) for r in known]
@@ -111,6 +120,7 @@ def _off_policy(page: Page, facts: Any) -> str | None:
         heading("Off-policy: what a contender would have earned on what was shown"),
         intervals(f"Outcome per {unit}", marks, f"outcome per {unit}", n, level=level),
         table("Off-policy estimates of the backtested contenders", columns, cells),
+        bullets(f"{name} is left out: {why}" for name, why in left.items()) if left else None,
     )
 
 
