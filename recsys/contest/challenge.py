@@ -159,7 +159,7 @@ def p_value(p: float) -> str:
 
 
 def power_words(power: Mapping[str, Any]) -> str:
-    """What tonight's evidence could have found, and how many nights of it a better contender needs; "" where unknown."""
+    """What tonight's evidence could have found, and how many nights a better contender needs; "" where unknown."""
     if not power.get("chance"):
         return ""
     lifts = sorted(power["chance"], key=lambda lift: float(lift.rstrip("%")))  # stored JSON sorts them as text

@@ -7,7 +7,7 @@ from typing import Any
 
 from recsys.config import Settings
 from recsys.contest.blending import is_blend, lend, parts_of
-from recsys.contest.record import Record, fit_record
+from recsys.contest.record import Inputs, Record, fit_record
 from recsys.contest.tuned import entry
 from recsys.data.lake import Lake
 
@@ -27,12 +27,12 @@ def fit_contender(
     def fit_part(part: str, data: Record, warm: bool) -> Record:
         known = last.get(part, {}) if warm else {}
         start = known.get("state") if known.get("status") == "ok" else None
-        return fit_record(lake, part, entry(settings, lake, night, part), data, limits_of(night), start=start)
+        return fit_record(lake, part, entry(settings, lake, night, part), Inputs(data, start), limits_of(night))
 
     if not is_blend(settings, name):
         return fit_part(name, dataset, True)
     lent = lend(lake, parts_of(settings, name, night["contenders"]), dataset, fit_part)
-    return fit_record(lake, name, entry(settings, lake, night, name), dataset, limits_of(night), parts=lent)
+    return fit_record(lake, name, entry(settings, lake, night, name), Inputs(dataset, parts=lent), limits_of(night))
 
 
 def limits_of(night: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,11 +6,13 @@ import hashlib
 import json
 import tempfile
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import recsys
 from recsys import arrays
-from recsys.contest.isolated import Job, Result, Watch, fit
+from recsys.contest.isolated import Job, Result, fit
 from recsys.contract import Part, Scorer, settings_of
 from recsys.data.lake import Lake, ref_from
 from recsys.data.split import validation_split
@@ -26,36 +28,35 @@ def key_of(*inputs: Any) -> str:
     return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()[:16]
 
 
+@dataclass(frozen=True)
+class Inputs:
+    """References of what a fit learns from: the dataset, yesterday's state to start warm from, a blend's parts."""
+
+    dataset: Record
+    start: Record | None = None
+    parts: Mapping[str, Record] = field(default_factory=dict)
+
+    @property
+    def digests(self) -> list[Any]:
+        """sha256 of each."""
+        parts = sorted((name, part["sha256"]) for name, part in self.parts.items())
+        return [self.dataset["sha256"], self.start and self.start["sha256"], parts]
+
+
 def fit_record(
-    lake: Lake,
-    name: str,
-    contender: Mapping[str, Any],
-    dataset: Record,
-    limits: Mapping[str, Any],
-    *,
-    start: Record | None = None,
-    parts: Mapping[str, Record] | None = None,
-    watch: Watch | None = None,
+    lake: Lake, name: str, contender: Mapping[str, Any], inputs: Inputs, limits: Mapping[str, Any]
 ) -> Record:
-    """Fit one contender on a stored dataset in a child; the record of an equal fit is returned as it is."""
+    """Fit one contender on stored inputs in a child; the record of an equal fit is returned as it is."""
     family, settings = str(contender["family"]), dict(contender["settings"])
     try:
         settings = settings_of(catalog.build(family, settings))
     except ConfigError as error:
         return {"name": name, "family": family, "settings": settings, "status": "failed", "reason": str(error)}
-    inputs = [
-        dataset["sha256"],
-        family,
-        settings,
-        limits["seed"],
-        start and start["sha256"],
-        sorted((n, p["sha256"]) for n, p in (parts or {}).items()),
-    ]
-    folder = f"fits/{name}/{key_of(*inputs)}"
+    folder = f"fits/{name}/{key_of(recsys.__version__, family, settings, limits['seed'], *inputs.digests)}"
     known: Record | None = lake.known(f"{folder}/record.json")
     if known is not None:
         return known
-    result = _fit(lake, family, settings, dataset, limits, start, parts or {}, watch)
+    result = _fit(lake, family, settings, inputs, limits)
     record = _record(lake, folder, name, family, settings, result)
     if result.passing:  # killed or out of memory: another try may do better
         return record
@@ -69,16 +70,7 @@ def load_fitted(lake: Lake, record: Record) -> Scorer:
     return scorer
 
 
-def _fit(
-    lake: Lake,
-    family: str,
-    settings: Mapping[str, Any],
-    dataset: Record,
-    limits: Mapping[str, Any],
-    start: Record | None,
-    parts: Mapping[str, Record],
-    watch: Watch | None,
-) -> Result:
+def _fit(lake: Lake, family: str, settings: Mapping[str, Any], inputs: Inputs, limits: Mapping[str, Any]) -> Result:
     with tempfile.TemporaryDirectory(prefix="recsys-job-") as folder:
         local = Path(folder)
 
@@ -86,13 +78,14 @@ def _fit(
             (local / name).write_bytes(blob)
             return str(local / name)
 
-        blob = lake.read(ref_from(dataset))
+        blob = lake.read(ref_from(inputs.dataset))
         validation = None
         if Part.VALIDATION in catalog.load(family).needs:
             from recsys.contract import Dataset
 
             data = arrays.from_bytes(Dataset, blob)
             validation = place("validation", arrays.to_bytes(validation_split(data)))
+        parts = sorted(inputs.parts.items())
         job = Job(
             family,
             settings,
@@ -100,11 +93,13 @@ def _fit(
             int(limits["seed"]),
             float(limits["fit_seconds"]),
             int(limits["fit_memory_mb"]),
-            start=place("start", lake.read(ref_from(start))) if start else None,
-            parts={n: place(f"part-{i}", lake.read(ref_from(p))) for i, (n, p) in enumerate(sorted(parts.items()))},
+            start=place("start", lake.read(ref_from(inputs.start))) if inputs.start else None,
+            parts={
+                n: place(f"part-{i}", lake.read(ref_from(inputs.parts[n]))) for i, n in enumerate(sorted(inputs.parts))
+            },
             validation=validation,
         )
-        return fit(job, watch)
+        return fit(job)
 
 
 def _record(lake: Lake, folder: str, name: str, family: str, settings: Mapping[str, Any], result: Result) -> Record:

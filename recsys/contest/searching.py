@@ -7,7 +7,7 @@ from typing import Any
 
 from recsys.config import Settings
 from recsys.contest.fits import limits_of
-from recsys.contest.record import Record, fit_record
+from recsys.contest.record import Inputs, Record, fit_record
 from recsys.data.lake import Lake, ref_from
 from recsys.errors import FitError
 
@@ -21,7 +21,7 @@ def search_files(settings: Settings, lake: Lake, night: Mapping[str, Any]) -> tu
     if not settings.publishing.search or "backtest" in night:  # a night that is replayed serves nobody
         return {}, {}
     limits = limits_of(night) | {"fit_seconds": min(float(night["fit_seconds"]), SECONDS)}
-    record: Record = fit_record(lake, "search", CONTENDER, night["dataset"], limits)
+    record: Record = fit_record(lake, "search", CONTENDER, Inputs(night["dataset"]), limits)
     if record["status"] != "ok":
         raise FitError("The search scorer", got=f"{record['status']}: {record['reason']}")
     return {FILE: lake.read(ref_from(record["scorer"]))}, {}
