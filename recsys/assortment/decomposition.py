@@ -12,13 +12,13 @@ from __future__ import annotations
 
 import dataclasses
 import heapq
-import time
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import optimize
 
 from recsys.assortment import envelope, mnl, search
+from recsys.assortment.budget import Budget
 from recsys.assortment.envelope import Blocks, Bounds, Grid
 from recsys.assortment.instance import Instance, single, value
 from recsys.assortment.region import Region, matrix
@@ -99,18 +99,20 @@ class Descent:
         self.direction = None if self.direction is None else self.direction[:, columns]
 
 
-def certify(instance: Instance, region: Region, carried: Flags, tolerance: float, end: float) -> tuple[float, Flags]:
+def certify(
+    instance: Instance, region: Region, carried: Flags, tolerance: float, budget: Budget
+) -> tuple[float, Flags]:
     """(upper bound of the optimum, a set at least as good as `carried`).
 
-    Stops when the bound is within `tolerance` (relative) of the best set, or at `end` (time.monotonic() seconds).
+    Stops when the bound is within `tolerance` (relative) of the best set, or when the budget is used up.
     """
     best = Best(carried, value(instance, carried), tolerance)
     root = _root(instance, region, carried)
     queue = [(-root.bound, 0, root)]
     made = 1
-    while -queue[0][0] > best.cutoff and time.monotonic() < end:
+    while -queue[0][0] > best.cutoff and budget.lasts():
         node = heapq.heappop(queue)[2]
-        node, middle = _settle(instance, region, node, best, (ROOT_ROUNDS if made == 1 else NODE_ROUNDS, end))
+        node, middle = _settle(instance, region, node, best, (ROOT_ROUNDS if made == 1 else NODE_ROUNDS, budget))
         children = _branch(instance, region, node, middle) if node.bound > best.cutoff else []
         for child in children:
             heapq.heappush(queue, (-node.bound, made, child))
@@ -157,9 +159,9 @@ def _blocks(instance: Instance, region: Region, node: Node) -> Blocks:
     return Blocks(v, _outside(instance), money, instance.weight * shift, node.forced[node.rows], cap)
 
 
-def _settle(instance: Instance, region: Region, node: Node, best: Best, limits: tuple[int, float]) -> tuple[Node, F64]:
+def _settle(instance: Instance, region: Region, node: Node, best: Best, limits: tuple[int, Budget]) -> tuple[Node, F64]:
     """The node with its best bound and what is left of it, and each product's average part in the blocks' sets."""
-    rounds, end = limits
+    rounds, budget = limits
     blocks, descent = _blocks(instance, region, node), Descent(node.prize, node.prize)
     grid = envelope.grid_of(blocks) if node.grid is None else node.grid
     types, middle = len(blocks.v), np.zeros(len(node.rows))
@@ -169,13 +171,13 @@ def _settle(instance: Instance, region: Region, node: Node, best: Best, limits: 
         money = float(found.value.sum()) + rules
         descent.note(money, best.value)
         settled = descent.reach < SETTLED * (descent.bound - best.value)
-        if descent.bound <= best.cutoff or time.monotonic() >= end or settled:
+        if descent.bound <= best.cutoff or settled or not budget.spend(envelope.entries(blocks, grid)):
             break
         grid = _narrowed(blocks, found, descent.prize[:types], (money - best.cutoff, money - best.value))
         sets = np.vstack([found.mixture, *part])
         middle = sets.mean(axis=0) if step == 0 else 0.9 * middle + 0.1 * sets.mean(axis=0)
         if step % CLIMB_EVERY == CLIMB_EVERY // 2:
-            _climb(instance, region, node, middle, best)
+            _climb(instance, region, node, middle, (best, budget))
         descent.move(sets - sets.mean(axis=0), money)
         if step % DROP_EVERY == DROP_EVERY - 1:
             ceiling = envelope.ceilings(blocks, grid, descent.prize[:types]).sum(axis=0)
@@ -215,13 +217,14 @@ def _best_of_rules(region: Region, node: Node, prize: F64) -> tuple[float, list[
     return -float(solved.fun) + 1e-9 * float(np.abs(prize[-1]).sum()), [np.asarray(solved.x)]
 
 
-def _climb(instance: Instance, region: Region, node: Node, middle: F64, best: Best) -> None:
+def _climb(instance: Instance, region: Region, node: Node, middle: F64, goal: tuple[Best, Budget]) -> None:
     """Local search from the products most blocks want."""
+    best, budget = goal
     likely = node.rows[np.argsort(-middle, kind="stable")[: region.cap]]
     carried = region.forced.copy()
     carried[likely[: region.cap - int(carried.sum())]] = True
     if region.allows(carried):
-        carried, money = search.climb(instance, region, carried)
+        carried, money = search.climb(instance, region, carried, budget)
         if money > best.value:
             best.carried, best.value = carried, money
 

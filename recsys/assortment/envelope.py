@@ -97,6 +97,11 @@ def bounds(blocks: Blocks, grid: Grid, prize: F64) -> Bounds:
     return Bounds(value, reached, top, _mixtures(blocks, prize, moved, top), moved)
 
 
+def entries(blocks: Blocks, grid: Grid) -> int:
+    """About how many table entries `bounds` fills: both ends of every interval, and one refinement of each type."""
+    return int(2 * blocks.v.shape[1] * (len(grid.of) + len(blocks.v) * WIDTH * FAN * PASSES))
+
+
 def ceilings(blocks: Blocks, grid: Grid, prize: F64) -> F64:
     """float64[K, n]: upper bounds of f_k over the sets that carry product j."""
     ceiling = np.full(blocks.v.shape, -np.inf)

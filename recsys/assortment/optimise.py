@@ -6,13 +6,13 @@ the model, the answer has the same form: set, value, bound, gap, status, and wha
 
 from __future__ import annotations
 
-import time
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from recsys.assortment import enumeration, mnl, nested, search
+from recsys.assortment.budget import Budget
 from recsys.assortment.decomposition import certify
 from recsys.assortment.instance import Instance, Model, Pricing, shares, value
 from recsys.assortment.region import Region, region_of
@@ -23,8 +23,12 @@ from recsys.contract import F64, Flags
 PROVEN = 5e-4  # a gap up to this counts as optimal
 TOLERANCE = 4e-4  # what the search for a proof aims at, so that rounding cannot lift the gap above PROVEN
 SECONDS = 120.0
-SEARCH = 0.2  # of the time goes to local search at most
-MOMENT = 2.0  # seconds for what a rule costs, once the time is up
+SEARCH = 0.2  # of the budget goes to local search at most
+MOMENT, FEW = 2.0, 100_000_000  # seconds, and table entries, for what a rule costs once the budget is used up
+HURRIED = (
+    "The clock ended the search after {:.3g} s, before its budget did: on a faster machine the set may be better and "
+    "the gap smaller."
+)
 SEARCHED = "local search with a certified bound"
 
 
@@ -56,15 +60,19 @@ class Assortment:
         return max(self.bound - self.value, 0.0) / max(abs(self.value), 1e-300) if self.bound > self.value else 0.0
 
 
-def optimise(instance: Instance, seconds: float = SECONDS) -> Assortment:
+def optimise(instance: Instance, seconds: float = SECONDS, entries: int | None = None) -> Assortment:
     """The best set under the instance's model and rules; raises UsageError when no set obeys the rules.
 
-    `seconds` limits the search for a proof under mixed logit; a set is always returned.
+    `seconds` limits the search for a proof under mixed logit; a set is always returned. Given `entries` (of tables, as
+    `budget` counts them) the answer is the same on every machine, as long as the seconds do not end the search first;
+    where they do, a note says so.
     """
-    end = time.monotonic() + seconds
+    budget = Budget.of(seconds, entries)
     region = region_of(instance.rules, instance.n)
-    found = _solve(instance, region, end)
-    return replace(found, binding=_costs(instance, found, end), notes=(*found.notes, *_remarks(instance, found)))
+    found = _solve(instance, region, budget)
+    found = replace(found, binding=_costs(instance, found, budget))
+    hurried = [HURRIED.format(seconds)] if entries is not None and budget.late else []
+    return replace(found, notes=(*found.notes, *hurried, *_remarks(instance, found)))
 
 
 def to_json(instance: Instance, found: Assortment) -> dict[str, Any]:
@@ -93,7 +101,7 @@ def to_json(instance: Instance, found: Assortment) -> dict[str, Any]:
     }
 
 
-def _solve(instance: Instance, region: Region, end: float) -> Assortment:
+def _solve(instance: Instance, region: Region, budget: Budget) -> Assortment:
     if instance.pricing is not None:
         carried, price, money = mnl.best_prices(instance, instance.pricing, region)
         return _priced(instance, instance.pricing, carried, price, money)
@@ -102,32 +110,33 @@ def _solve(instance: Instance, region: Region, end: float) -> Assortment:
     tried = enumeration.best_set(instance, region)
     if tried is not None:
         return _proven(instance, tried, "every set tried")
-    return _mixed(instance, region, end) if instance.nests is None else _nested(instance, region, end)
+    return _mixed(instance, region, budget) if instance.nests is None else _nested(instance, region, budget)
 
 
-def _mixed(instance: Instance, region: Region, end: float) -> Assortment:
-    now = time.monotonic()
-    carried = _searched(instance, region, now + SEARCH * (end - now))
-    bound, carried = certify(instance, region, carried, TOLERANCE, end)
+def _mixed(instance: Instance, region: Region, budget: Budget) -> Assortment:
+    lent = budget.part(SEARCH)
+    carried = _searched(instance, region, lent)
+    budget.join(lent)
+    bound, carried = certify(instance, region, carried, TOLERANCE, budget)
     return _bounded(instance, carried, bound, SEARCHED)
 
 
-def _nested(instance: Instance, region: Region, end: float) -> Assortment:
+def _nested(instance: Instance, region: Region, budget: Budget) -> Assortment:
     exact = nested.best_set(instance, ~region.barred, region.cap)
     if region.allows(exact):
         return _proven(instance, exact, "Newton on the value over hulls of the nests' sets")
-    carried = _searched(instance, region, end)
+    carried = _searched(instance, region, budget)
     return _bounded(instance, carried, value(instance, exact), SEARCHED)
 
 
-def _searched(instance: Instance, region: Region, end: float) -> Flags:
+def _searched(instance: Instance, region: Region, budget: Budget) -> Flags:
     """The best local optimum from several starts; never worse than ADXOpt nor than the best revenue-ordered set."""
     best, money = region.forced, -np.inf
     for start in starts(instance, region):
-        carried, reached = search.climb(instance, region, start, end)
+        carried, reached = search.climb(instance, region, start, budget)
         if reached > money:
             best, money = carried, reached
-        if time.monotonic() >= end:
+        if not budget.lasts():
             break
     return best
 
@@ -151,22 +160,24 @@ def _priced(instance: Instance, pricing: Pricing, carried: Flags, price: F64, mo
     )  # fmt: skip
 
 
-def _costs(instance: Instance, found: Assortment, end: float) -> tuple[Binding, ...]:
+def _costs(instance: Instance, found: Assortment, budget: Budget) -> tuple[Binding, ...]:
     """Each rule at its limit, the costliest first."""
     costs = []
     for rule in instance.rules:
         if len(rule.rows) and rule.binds(found.carried):
-            costs.append(_cost(instance, found, rule, end))
+            costs.append(_cost(instance, found, rule, budget))
     return tuple(sorted(costs, key=lambda binding: (-binding.cost, binding.rule)))
 
 
-def _cost(instance: Instance, found: Assortment, rule: Rule, end: float) -> Binding:
+def _cost(instance: Instance, found: Assortment, rule: Rule, budget: Budget) -> Binding:
     rest = tuple(other for other in instance.rules if other is not rule)
     region = region_of(rest, instance.n)
     if found.method == SEARCHED:  # a second proof would cost as much as the first
-        reached = search.climb(instance, region, found.carried, max(end, time.monotonic() + MOMENT))[1]
+        lent = budget.at_least(MOMENT, FEW)
+        reached = search.climb(instance, region, found.carried, lent)[1]
+        budget.late |= lent.late
         return Binding(rule.name, reached - found.value, exact=False)
-    without = _solve(replace(instance, rules=rest), region, end)
+    without = _solve(replace(instance, rules=rest), region, budget)
     return Binding(rule.name, max(without.value - found.value, 0.0), exact=without.status == "optimal")
 
 

@@ -6,11 +6,10 @@ K, carried products s; an exchange table is [s, n].
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 from numpy.typing import NDArray
 
+from recsys.assortment.budget import Budget
 from recsys.assortment.instance import Instance, Nests, value
 from recsys.assortment.region import Region, matrix
 from recsys.assortment.rules import TOLERANCE
@@ -21,19 +20,22 @@ ENTRIES = 4_000_000  # of one block of an exchange table
 TINY = 1e-300  # keeps 0 / 0, nothing carried and no outside option, at 0
 
 
-def climb(instance: Instance, region: Region, start: Flags, end: float = np.inf) -> tuple[Flags, float]:
-    """(set, value): from `start`, which obeys the rules, to a set that no single move improves; stops at `end`."""
+def climb(instance: Instance, region: Region, start: Flags, budget: Budget | None = None) -> tuple[Flags, float]:
+    """(set, value): from `start`, which obeys the rules, to a set that no single move improves, or as far as the
+    budget lasts."""
+    budget = budget or Budget(np.inf)
     carried, money = start.copy(), value(instance, start)
-    while time.monotonic() < end:
-        for moves in (_additions, _deletions, _exchanges):
+    while True:
+        for moves, size in ((_additions, 1), (_deletions, 1), (_exchanges, int(carried.sum()))):
+            if not budget.spend(len(instance.weight) * instance.n * max(size, 1)):
+                return carried, money
             out, into, reached = moves(instance, region, carried)
             if reached > money + STEP * abs(money):
                 carried = _moved(carried, out, into)
                 money = value(instance, carried)
                 break
         else:
-            break
-    return carried, money
+            return carried, money
 
 
 def _moved(carried: Flags, out: int, into: int) -> Flags:

@@ -1,8 +1,7 @@
-import time
-
 import numpy as np
 import pytest
 
+from recsys.assortment.budget import Budget
 from recsys.assortment.decomposition import certify
 from recsys.assortment.instance import value
 from recsys.assortment.read import instance_of
@@ -26,7 +25,7 @@ def test_the_bound_is_never_below_the_optimum_whatever_set_it_starts_from(seed) 
         checked += 1
         best = problems.best_by_enumeration(instance)
         start = next(s for s in problems.sets(n) if problems.obeys(instance, s))
-        bound, carried = certify(instance, region, start, 4e-4, time.monotonic() + 1)
+        bound, carried = certify(instance, region, start, 4e-4, Budget.of(1))
         assert bound >= best - 1e-9
         assert problems.obeys(instance, carried)
         assert value(instance, carried) >= value(instance, start)
@@ -37,7 +36,7 @@ def test_the_gap_closes() -> None:
     for n, types, cap in ((10, 3, 4), (12, 2, 12), (11, 4, 2)):
         instance = instance_of(problems.mixed(rng, types, n, size=cap))
         region = region_of(instance.rules, n)
-        bound, carried = certify(instance, region, np.zeros(n, dtype=bool), 4e-4, time.monotonic() + 60)
+        bound, carried = certify(instance, region, np.zeros(n, dtype=bool), 4e-4, Budget.of(60))
         best = problems.best_by_enumeration(instance)
         assert value(instance, carried) >= best * (1 - 4e-4)
         assert best - 1e-9 <= bound <= value(instance, carried) * (1 + 4.1e-4)
@@ -46,7 +45,7 @@ def test_the_gap_closes() -> None:
 def test_no_time_gives_every_type_its_own_set() -> None:
     instance = instance_of(problems.mixed(np.random.default_rng(8), 3, 9, size=4))
     region = region_of(instance.rules, 9)
-    bound, carried = certify(instance, region, np.zeros(9, dtype=bool), 4e-4, time.monotonic() - 1)
+    bound, carried = certify(instance, region, np.zeros(9, dtype=bool), 4e-4, Budget.of(-1))
     assert not carried.any()
     assert problems.best_by_enumeration(instance) <= bound < np.inf
 
@@ -59,5 +58,5 @@ def test_a_type_that_always_buys_and_negative_margins_are_bounded_too() -> None:
     del raw["revenues"]
     instance = instance_of({**raw, "outside": [-40.0, 0.0, 1.0]})
     region = region_of(instance.rules, 7)
-    bound, _ = certify(instance, region, region.forced, 4e-4, time.monotonic() + 2)
+    bound, _ = certify(instance, region, region.forced, 4e-4, Budget.of(2))
     assert bound >= problems.best_by_enumeration(instance) - 1e-9

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +13,14 @@ import polars as pl
 import pytest
 
 from recsys import steps
+from recsys.assortment import envelope
+from recsys.assortment.instance import Instance
+from recsys.assortment.read import instance_of
 from recsys.config import Settings
 from recsys.contest import assortments
 from recsys.contest.assortments import nightly, plan
 from recsys.contest.generation import assortment_files
-from recsys.contest.offered import choice_feed, markets
+from recsys.contest.offered import Market, choice_feed, markets
 from recsys.contract import Dataset, Run
 from recsys.data.lake import Lake, ref_from
 from recsys.models import catalog
@@ -103,7 +108,7 @@ def test_a_choice_scorer_feeds_it_directly_and_the_set_is_the_best_of_all() -> N
     data = choice_world.data()
     scorer = Logit(draws=0, instruments=("cost",)).fit(data, Run()).scorer
     feed = choice_feed(scorer, "logit")  # type: ignore[arg-type]
-    entries = plan(data, feed, SETTINGS, time.monotonic() + 5)
+    entries = plan(data, feed, SETTINGS, 100_000_000)
     from itertools import combinations
 
     from recsys.assortment.instance import value
@@ -127,4 +132,46 @@ def test_nothing_to_plan_says_so(tmp_path: Any) -> None:
     assert facts["status"] == "none"
     assert facts["reason"] == "No segment could be planned: 3 too small or without an answer."
     assert assortment_files(lake, facts) == ({}, {})
-    assert assortments.SECONDS <= 15
+
+
+def mixed_world() -> tuple[Dataset, Any]:
+    """A checkerboard whose segments hold two types of visitors each, who share no taste."""
+    data = worlds.checkerboard(120, 24)
+
+    def feed(market: Market) -> Instance:
+        rng = np.random.default_rng(market.segment)
+        utilities = rng.normal(0, 1.5, (5, len(market.rows)))
+        raw = {"model": "mixed_logit", "weights": [0.3, 0.2, 0.2, 0.2, 0.1], "utilities": utilities.tolist()}
+        found = instance_of({**raw, "revenues": rng.lognormal(2, 0.5, len(market.rows)).tolist()})
+        return replace(found, ids=market.traits.ids)
+
+    return data, feed
+
+
+def test_a_slower_machine_plans_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every evaluation delayed, twice as long the second time: set, bound and gap are equal to the last digit."""
+    data, feed = mixed_world()
+    settings = Settings.model_validate({"publishing": {"assortment": 8}})
+    bounds = envelope.bounds
+
+    def digest(delay: float, work: int) -> str:
+        def slow(*given: Any) -> Any:
+            time.sleep(delay)
+            return bounds(*given)
+
+        monkeypatch.setattr(envelope, "bounds", slow)
+        return json.dumps(plan(data, feed, settings, work), sort_keys=True)
+
+    small = 1_500_000
+    assert digest(0.0, small) == digest(0.005, small) == digest(0.01, small)
+    assert digest(0.0, small) != digest(0.0, 60 * small)  # the budget did end it
+    first = json.loads(digest(0.0, small))[0]
+    assert first["gap"] > 0
+    assert not any("clock" in note for note in first["notes"])
+
+
+def test_a_search_that_the_clock_ended_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    data, feed = mixed_world()
+    monkeypatch.setattr(assortments, "SECONDS", 0.0)
+    first = plan(data, feed, SETTINGS, assortments.ENTRIES)[0]
+    assert any("The clock ended the search" in note for note in first["notes"])
