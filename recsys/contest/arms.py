@@ -24,6 +24,7 @@ from recsys.ranking.assign import Allocation
 from recsys.ranking.lists import Label, active_customers, customer_lists
 
 Json = dict[str, Any]
+NOTHING: tuple[dict[str, bytes], int] = ({}, 0)
 
 
 def arm_files(
@@ -45,7 +46,7 @@ def arm_files(
     files: dict[str, bytes] = {}
     rows: dict[str, int] = {}
     for arm in traffic.contenders_of(wanted, tests, ready):
-        (blobs, height), why = tried(f"arm {arm}", partial(_arm, settings, lake, night, arm, ready[arm]), ({}, 0))
+        (blobs, height), why = tried(f"arm {arm}", partial(_arm, settings, lake, night, arm, ready[arm]), NOTHING)
         if why:
             lost[f"arm {arm}"] = why
             del ready[arm]

@@ -40,5 +40,6 @@ def settled(make: Callable[[], T]) -> tuple[T | None, str]:
 
 def attempt(task: str, make: Callable[[], Json]) -> Json:
     """What `make` returns, or {"status": "failed", "reason": words}."""
-    found, why = tried(task, make, {})
+    nothing: Json = {}
+    found, why = tried(task, make, nothing)
     return {"status": "failed", "reason": why} if why else found
