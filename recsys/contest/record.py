@@ -94,9 +94,7 @@ def _fit(lake: Lake, family: str, settings: Mapping[str, Any], inputs: Inputs, l
             float(limits["fit_seconds"]),
             int(limits["fit_memory_mb"]),
             start=place("start", lake.read(ref_from(inputs.start))) if inputs.start else None,
-            parts={
-                n: place(f"part-{i}", lake.read(ref_from(inputs.parts[n]))) for i, n in enumerate(sorted(inputs.parts))
-            },
+            parts={name: place(f"part-{i}", lake.read(ref_from(part))) for i, (name, part) in enumerate(parts)},
             validation=validation,
         )
         return fit(job)
