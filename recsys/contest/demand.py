@@ -10,6 +10,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -76,12 +77,16 @@ def tracks(settings: Settings, lake: Lake, night: Json, data: Dataset, backtests
     for record in backtests:
         if record["status"] != "ok":
             continue
-        mark, why = settled(lambda r=record: marks(load_fitted(lake, r), held, train, truth, since))
+        mark, why = settled(partial(_marked, lake, record, held, train, (truth, since)))
         if mark is None:
             left[record["name"]] = why or "it has no opinion without a basket"
         else:
             found[record["name"]] = mark
     return {"held": held, "marks": found, "left": left}
+
+
+def _marked(lake: Lake, record: Json, held: HeldMarkets, train: Dataset, past: tuple[HeldOut, int]) -> Marks | None:
+    return marks(load_fitted(lake, record), held, train, *past)
 
 
 def _facts(

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 
 from recsys.contest import estimates, traffic, trials
 from recsys.contest.evidence import NO_EXPOSURES, Evidence, Found, Json, nothing
 from recsys.contest.optional import settled
 from recsys.contest.record import load_fitted
 from recsys.data.dataset import end_of_day
+from recsys.data.lake import Lake
+from recsys.evaluation.abread import Reading
+from recsys.evaluation.offpolicy import Estimate, Evaluation
 
 
 def tests(evidence: Evidence) -> Found:
@@ -17,9 +21,9 @@ def tests(evidence: Evidence) -> Found:
     if not planned or shown is None:
         return nothing("recsys.toml names no [tests.NAME]." if not planned else NO_EXPOSURES)
     facts: Json = {}
-    readings = {}
+    readings: dict[str, Reading] = {}
     for name, trial in planned.items():
-        reading, why = settled(lambda n=name, t=trial: trials.read_trial(n, t, shown, evidence.sales, evidence.day))
+        reading, why = settled(partial(trials.read_trial, name, trial, shown, evidence.sales, evidence.day))
         facts[name] = trials.reading_json(reading) if reading else {"status": "refused", "reasons": [why]}
         readings |= {name: reading} if reading else {}
     rows = [row for name, reading in readings.items() for row in trials.comparisons(name, reading)]
@@ -41,8 +45,8 @@ def off_policy(evidence: Evidence) -> Found:
     shown = estimates.log_of(evidence.shown, evidence.train, last - rules.days + 1, last)
     rows, judged, left = [], {}, {}
     for record in evidence.fitted:
-        name, scorer = str(record["name"]), load_fitted(evidence.lake, record)
-        estimated, why = settled(lambda s=scorer: estimates.evaluate_contender(s, shown))
+        name = str(record["name"])
+        estimated, why = settled(partial(_estimated, evidence.lake, record, shown))
         if estimated is None:
             left[name] = why
             continue
@@ -80,3 +84,7 @@ def bandit(evidence: Evidence) -> Found:
         {f"bandit.share.{arm}": share for arm, share in zip(arms, shares.shares, strict=True)},
         allocation=json.loads(shares.to_json()) if decides else None,
     )
+
+
+def _estimated(lake: Lake, record: Json, shown: estimates.Log) -> tuple[Evaluation, Estimate]:
+    return estimates.evaluate_contender(load_fitted(lake, record), shown)
