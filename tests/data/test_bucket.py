@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import time
 
 import pytest
@@ -51,14 +50,14 @@ def test_the_root_is_the_end_of_the_world(s3_root: str) -> None:
     assert list(Lake(s3_root).paths("")) == []
 
 
-def test_a_store_that_is_away_is_one_sentence_within_seconds(s3_root: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{taken.getsockname()[1]}")
-        _forget()
-        began = time.monotonic()
-        with pytest.raises(StoreError, match=r"The store s3://.* cannot be used; got Could not connect.*AWS_ENDPOINT"):
-            list(Lake(s3_root).paths("generations"))
+def test_a_store_that_is_away_is_one_sentence_within_seconds(
+    s3_root: str, closed_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{closed_port}")
+    _forget()
+    began = time.monotonic()
+    with pytest.raises(StoreError, match=r"The store s3://.* cannot be used; got Could not connect.*AWS_ENDPOINT"):
+        list(Lake(s3_root).paths("generations"))
     assert time.monotonic() - began < 30
     _forget()
 

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import socket
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -13,48 +9,22 @@ import pytest
 
 from recsys import publication
 from recsys.data.lake import Lake
-from recsys.data.marketplace import PRESETS
-from recsys.data.simulate import simulate, write
+from tests.shops import TWO_CONTENDERS, small_market
+from tests.stack.native import recsys, said
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
-CONFIG = """
-runtime = "run"
-[shop]
-name = "small"
-[shop.non_products]
-codes = ["SETUP", "SHIP"]
-[orders]
-path = "data/orders.csv.gz"
-cancelled_prefix = "R"
-[contest]
-bar = ["popularity_28d"]
-[tracking]
-url = "http://127.0.0.1:9"
-[contenders.popularity_28d]
-family = "popularity"
-window_days = 28
-[contenders.item_neighbours]
-family = "item_neighbours"
-"""
 
 
 @pytest.fixture
 def shop(tmp_path: Path) -> Path:
-    write(simulate(PRESETS["small"]), tmp_path / "data")
-    (tmp_path / "recsys.toml").write_text(CONFIG)
+    small_market(tmp_path, '[tracking]\nurl = "http://127.0.0.1:9"\n' + TWO_CONTENDERS)
     return tmp_path
-
-
-def recsys(folder: Path, *command: str, **env: str) -> subprocess.CompletedProcess[str]:
-    run = [sys.executable, "-c", "from recsys.cli import main; main()", *command]
-    return subprocess.run(run, cwd=folder, env={**os.environ, **env}, capture_output=True, text=True, check=False)
 
 
 def test_a_night_in_a_bucket_publishes_what_a_folder_would_get(shop: Path, s3_root: str) -> None:
     there, here = Lake(s3_root), Lake(str(shop / "folder"))
     for lake in (there, here):
-        done = recsys(shop, "run", RECSYS_LAKE=lake.root)
-        assert done.returncode == 0, done.stderr
+        said("run", folder=shop, RECSYS_LAKE=lake.root)
         assert publication.doctor(lake) == []
     one, two = publication.current(there), publication.current(here)
     assert one.name == "gen-000001"
@@ -62,23 +32,21 @@ def test_a_night_in_a_bucket_publishes_what_a_folder_would_get(shop: Path, s3_ro
     assert _digests(one) == _digests(two)
     assert not (shop / "run" / "lake").exists()
 
-    again = recsys(shop, "run", RECSYS_LAKE=there.root)
-    assert again.returncode == 0, again.stderr
+    said("run", folder=shop, RECSYS_LAKE=there.root)
     assert [e.name for e in publication.entries(there)] == ["gen-000001"]
-    shown = recsys(shop, "champion", "show", RECSYS_LAKE=there.root)
-    assert one.manifest["champion"] in shown.stdout, shown.stderr
+    assert one.manifest["champion"] in said("champion", "show", folder=shop, RECSYS_LAKE=there.root)
 
 
-def test_a_store_that_is_away_ends_the_night_in_seconds_with_a_sentence(shop: Path, s3_root: str) -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        away = f"http://127.0.0.1:{taken.getsockname()[1]}"
-        began = time.monotonic()
-        done = recsys(shop, "run", RECSYS_LAKE=s3_root, AWS_ENDPOINT_URL=away)
+def test_a_store_that_is_away_ends_the_night_in_seconds_with_a_sentence(
+    shop: Path, s3_root: str, closed_port: int
+) -> None:
+    began = time.monotonic()
+    night = recsys("run", folder=shop, RECSYS_LAKE=s3_root, AWS_ENDPOINT_URL=f"http://127.0.0.1:{closed_port}")
+    _, told = night.communicate()
     assert time.monotonic() - began < 90
-    assert done.returncode != 0
-    assert "Traceback" not in done.stderr
-    assert f"The store {s3_root} cannot be used" in done.stderr.replace("\n", " ")
+    assert night.returncode != 0
+    assert "Traceback" not in told
+    assert f"The store {s3_root} cannot be used" in told.replace("\n", " ")
 
 
 def _digests(entry: publication.Entry) -> dict[str, str]:

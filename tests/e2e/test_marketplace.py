@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from recsys.config import parse
+from recsys.config import load
 from recsys.contest.backtest import barred_products, judge
 from recsys.contract import EMPTY, F32, I32, Dataset, Index, Queries, Run, Space
 from recsys.data import ingest as door
@@ -17,9 +17,10 @@ from recsys.data.lake import Lake, ref_from
 from recsys.data.marketplace import PRESETS, MarketTruth
 from recsys.data.oracle import barred, oracle_scores
 from recsys.data.prepare import as_of_day, prepare
-from recsys.data.simulate import simulate, write
+from recsys.data.simulate import read_truth, simulate, write
 from recsys.data.split import HeldOut
 from recsys.models import catalog
+from tests.shops import TABLES, small_market
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -46,23 +47,14 @@ class Oracle:
 
 @pytest.fixture(scope="module")
 def market(tmp_path_factory: pytest.TempPathFactory) -> tuple[Dataset, HeldOut, MarketTruth, Any]:
-    folder = tmp_path_factory.mktemp("market")
-    simulated = simulate(PRESETS["demo"])
-    write(simulated, folder)
-    settings = parse(
-        {
-            "shop": {"non_products": {"codes": ["SETUP", "SHIP"]}},
-            "orders": {"path": str(folder / "orders.csv.gz"), "cancelled_prefix": "R"},
-            "products": {"path": str(folder / "products.csv")},
-            "customers": {"path": str(folder / "customers.csv")},
-        }
-    )
-    lake = Lake(str(folder / "lake"))
+    config = small_market(tmp_path_factory.mktemp("market"), TABLES, PRESETS["demo"])
+    settings = load(config)
+    lake = Lake(str(settings.lake_folder))
     door.ingest(lake, door.sources_of(settings), settings.shop)
     day, _ = as_of_day(lake, None)
     made = prepare(lake, settings, day, "night")
     train, held = lake.read_value(Dataset, ref_from(made["train"])), lake.read_value(HeldOut, ref_from(made["held"]))
-    return train, held, simulated.truth, settings
+    return train, held, read_truth(config.parent / "data"), settings
 
 
 def off_shelf(train: Dataset, truth: MarketTruth) -> Any:

@@ -12,11 +12,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import httpx
 import psutil
 import pytest
 import yaml
@@ -134,11 +135,45 @@ def redis(compose: Mapping[str, Any], port: int, password: str, folder: Path) ->
         command, env={**os.environ, "REDISCLI_AUTH": password}, stdout=subprocess.DEVNULL, start_new_session=True
     )
     try:
-        _until(lambda: _listens(port), 30)
+        wait_for(lambda: _listens(port), 30)
         yield
     finally:
         end(psutil.Process(server.pid))
         server.wait()
+
+
+def wait_for(look: Callable[[], Any], seconds: float) -> Any:
+    """What `look` found once that is something; an assertion fails when it stays nothing for so long."""
+    deadline = time.monotonic() + seconds
+    while not (found := look()):
+        assert time.monotonic() < deadline, f"nothing after {seconds:.0f} s"
+        time.sleep(0.2)
+    return found
+
+
+def recsys(*command: str, folder: Path, **env: str) -> subprocess.Popen[str]:
+    """The command line as a process of its own that knows no setting but those of `folder` and `env`."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("RECSYS_")}
+    run = [sys.executable, "-c", "from recsys.cli import main; main()", *command]
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen(run, cwd=folder, env=kept | env, **pipes)
+
+
+def said(*command: str, folder: Path, **env: str) -> str:
+    """Everything a command that ended well has said."""
+    process = recsys(*command, folder=folder, **env)
+    told = "".join(process.communicate(timeout=900))
+    assert process.returncode == 0, told
+    return told
+
+
+def mlflow_runs(url: str, experiment: str = "recsys") -> dict[str, str]:
+    """Status of every run of an experiment by its name, over HTTP."""
+    api = f"{url}/api/2.0/mlflow"
+    found = httpx.get(f"{api}/experiments/get-by-name", params={"experiment_name": experiment}).json()
+    body = {"experiment_ids": [found["experiment"]["experiment_id"]]}
+    told = httpx.post(f"{api}/runs/search", json=body).json()["runs"]
+    return {run["info"]["run_name"]: run["info"]["status"] for run in told}
 
 
 def end(process: psutil.Process) -> None:
@@ -152,13 +187,6 @@ def end(process: psutil.Process) -> None:
 def _listens(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-def _until(ready: Any, seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while not ready():
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
 
 
 def _binary(name: str) -> str | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from typing import Any
 
 import httpx
 import psutil
@@ -12,33 +11,19 @@ import pytest
 
 from recsys import publication
 from recsys.data.lake import Lake
-from recsys.data.marketplace import PRESETS
-from recsys.data.simulate import simulate, write
 from recsys.stack import airflow, processes, servers
 from recsys.stack.airflow import Client
+from tests.shops import TWO_CONTENDERS, small_market
 from tests.stack import native
-from tests.stack.native import Cluster
+from tests.stack.native import Cluster, mlflow_runs, wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.services, pytest.mark.timeout(1500)]
 WORKERS = ("worker-1", "worker-2")
 SLOW = "lightfm_long"
-CONFIG = """
-[shop]
-name = "small"
-[shop.non_products]
-codes = ["SETUP", "SHIP"]
-[orders]
-path = "data/orders.csv.gz"
-cancelled_prefix = "R"
+MORE = f"""
 [night]
 retry_seconds = 2
-[contest]
-bar = ["popularity_28d"]
-[contenders.popularity_28d]
-family = "popularity"
-window_days = 28
-[contenders.item_neighbours]
-family = "item_neighbours"
+{TWO_CONTENDERS}
 [contenders.lightfm_long]
 family = "lightfm"
 epochs = 1500
@@ -54,11 +39,10 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """PostgreSQL and Redis are up; nothing of ours is."""
     native.needs_binaries()
     folder = tmp_path_factory.mktemp("cluster")
-    write(simulate(PRESETS["small"]), folder / "data")
-    (folder / "recsys.toml").write_text(CONFIG)
+    config = small_market(folder, MORE)
     (folder / "scratch").mkdir()
     ports = native.free_ports("postgres", "redis", "airflow-apiserver", "mlflow", "scheduler", *WORKERS, "triggerer")
-    one = Cluster(folder, folder / "recsys.toml", ports, native.secrets_of_a_test())
+    one = Cluster(folder, config, ports, native.secrets_of_a_test())
     with (
         native.postgres(ports["postgres"], one.secret["POSTGRES_PASSWORD"]),
         native.redis(one.compose, ports["redis"], one.secret["REDIS_PASSWORD"], folder),
@@ -87,7 +71,7 @@ def test_a_worker_dies_in_the_middle_of_a_fit_and_the_night_ends_right(cluster: 
     client = _start(cluster)
     run = airflow.trigger(client, {})
     killed = _kill_a_worker_that_fits(cluster, client, run)
-    state = _wait_for(lambda: _ended(client, run), 900)
+    state = wait_for(lambda: _ended(client, run), 900)
     tasks = airflow.tasks(client, run)
     assert state == "success", [(task.label, task.state) for task in tasks if task.state != "success"]
     assert any(task.tries > 1 for task in tasks), f"nothing was tried again after {killed} died"
@@ -102,7 +86,7 @@ def test_a_worker_dies_in_the_middle_of_a_fit_and_the_night_ends_right(cluster: 
     assert set(fits.values()) == {"ok"}
     assert SLOW in fits
     _leaderboard_is_behind_the_login(cluster, str(told["champion"]))
-    runs = _mlflow_runs(cluster)
+    runs = mlflow_runs(f"http://127.0.0.1:{cluster.ports['mlflow']}")
     assert {"popularity_28d", "item_neighbours", SLOW} <= set(runs)
     assert set(runs.values()) == {"FINISHED"}
 
@@ -123,7 +107,7 @@ def _start(cluster: Cluster) -> Client:
         cluster.start("airflow-worker", *hostname, name=name, **soon)
     client = Client(f"http://127.0.0.1:{port}", servers.USER, cluster.secret["AIRFLOW_ADMIN_PASSWORD"])
     parts = {"metadatabase", "scheduler", "dag_processor", "triggerer"}
-    _wait_for(lambda: {n for n, s in client.health().items() if s == "healthy"} >= parts, 240)
+    wait_for(lambda: {n for n, s in client.health().items() if s == "healthy"} >= parts, 240)
     airflow.wait_for_dag(client, 120)
     airflow.unpause(client)
     urls = (
@@ -132,7 +116,7 @@ def _start(cluster: Cluster) -> Client:
         f"http://127.0.0.1:{cluster.ports['mlflow']}/health",
     )
     for url in urls:
-        _wait_for(lambda url=url: cluster.run("health", url).returncode == 0, 120)
+        wait_for(lambda url=url: cluster.run("health", url).returncode == 0, 120)
     return client
 
 
@@ -150,7 +134,7 @@ def _kill_a_worker_that_fits(cluster: Cluster, client: Client, run: str) -> str:
         assert airflow.state(client, run) not in airflow.ENDED, "the night ended before both workers had fitted"
         return None
 
-    name = _wait_for(long_fit, 300)
+    name = wait_for(long_fit, 300)
     native.end(psutil.Process(pids[name]))
     return name
 
@@ -177,19 +161,3 @@ def _leaderboard_is_behind_the_login(cluster: Cluster, champion: str) -> None:
     page = httpx.get(f"{base}/recsys/", headers={"Authorization": f"Bearer {token}"}, timeout=30)
     assert page.status_code == 200
     assert champion in page.text
-
-
-def _mlflow_runs(cluster: Cluster) -> dict[str, str]:
-    url = f"http://127.0.0.1:{cluster.ports['mlflow']}/api/2.0/mlflow"
-    found = httpx.get(f"{url}/experiments/get-by-name", params={"experiment_name": "recsys"}).json()
-    body = {"experiment_ids": [found["experiment"]["experiment_id"]]}
-    told = httpx.post(f"{url}/runs/search", json=body).json()["runs"]
-    return {run["info"]["run_name"]: run["info"]["status"] for run in told}
-
-
-def _wait_for(look: Any, seconds: float) -> Any:
-    deadline = time.monotonic() + seconds
-    while not (found := look()):
-        assert time.monotonic() < deadline, f"nothing after {seconds:.0f} s"
-        time.sleep(0.5)
-    return found

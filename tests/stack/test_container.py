@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator, Mapping
-from http.server import BaseHTTPRequestHandler, HTTPServer
-from typing import Any
+from collections.abc import Callable, Mapping
+from http.server import BaseHTTPRequestHandler
 
 import pytest
 
@@ -17,14 +14,6 @@ from recsys.errors import ConfigError, ServiceError
 from recsys.stack import container, secrets
 
 GOOD = {name: secrets.make(name) for name in secrets.ALL}
-
-
-@pytest.fixture
-def silent() -> Iterator[str]:
-    """A port where nobody listens."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        yield f"127.0.0.1:{taken.getsockname()[1]}"
 
 
 @pytest.fixture
@@ -65,9 +54,10 @@ def test_a_module_below_a_missing_package_is_missing() -> None:
         container.check_libraries(("json", "no_such_package.inner"))
 
 
-def test_a_silent_database_is_named_after_a_while(silent: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_silent_database_is_named_after_a_while(closed_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("psycopg2", reason="the distributed extra is not installed")
     monkeypatch.setattr(container, "WAIT_SECONDS", 0.0)
+    silent = f"127.0.0.1:{closed_port}"
     with pytest.raises(ServiceError, match=f"PostgreSQL does not answer at {silent}"):
         container.check_postgres(GOOD, {"POSTGRES_HOST": silent}, "airflow")
     with pytest.raises(ServiceError, match=f"Redis does not answer at {silent}"):
@@ -100,22 +90,15 @@ def test_init_makes_databases_the_user_and_the_pool(monkeypatch: pytest.MonkeyPa
     assert len(calls) == 4
 
 
-def test_health_is_an_exit_status(silent: str) -> None:
-    class Answer(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200 if self.path == "/health" else 503)
-            self.end_headers()
+def test_health_is_an_exit_status(closed_port: int, serve: Callable[..., str]) -> None:
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(200 if handler.path == "/health" else 503)
+        handler.end_headers()
 
-        def log_message(self, *args: Any) -> None:
-            pass
-
-    with HTTPServer(("127.0.0.1", 0), Answer) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        base = f"http://127.0.0.1:{server.server_port}"
-        assert container.main(["health", f"{base}/health"]) == 0
-        assert container.main(["health", f"{base}/elsewhere"]) == 1
-        server.shutdown()
-    assert container.main(["health", f"http://{silent}/health"]) == 1
+    base = serve(answer)
+    assert container.main(["health", f"{base}/health"]) == 0
+    assert container.main(["health", f"{base}/elsewhere"]) == 1
+    assert container.main(["health", f"http://127.0.0.1:{closed_port}/health"]) == 1
 
 
 def test_a_command_is_become() -> None:

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +16,7 @@ import pytest
 from recsys.errors import ServiceError
 from recsys.stack import processes
 from recsys.stack.processes import Record, Server
+from tests.stack.native import wait_for
 
 SLEEP = "import time; time.sleep(60)"
 # A server with three children: a plain one, one with a wiped environment, one in a session of its own.
@@ -43,18 +43,11 @@ def started(runtime: Path, code: str, name: str = "server") -> Record:
     return processes.start(server, runtime / "servers")
 
 
-def wait_until(condition: object, seconds: float = 10.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():  # type: ignore[operator]
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.05)
-
-
 def test_a_server_runs_is_remembered_and_ends(runtime: Path) -> None:
     record = started(runtime, "print('hello', flush=True); " + SLEEP)
     assert processes.alive(record)
     assert processes.recorded(runtime / "servers") == [record]
-    wait_until(lambda: processes.tail(runtime / "logs" / "server.log") == ["hello"])
+    wait_for(lambda: processes.tail(runtime / "logs" / "server.log") == ["hello"], 10)
     assert os.getsid(record.pid) == record.pid
     assert processes.stop(runtime / "servers", patience=5) == 1
     assert not processes.alive(record)
@@ -63,7 +56,7 @@ def test_a_server_runs_is_remembered_and_ends(runtime: Path) -> None:
 
 def test_after_a_crash_every_orphan_is_found(runtime: Path) -> None:
     record = started(runtime, PARENT)
-    wait_until((runtime / "ready").exists)
+    wait_for((runtime / "ready").exists, 10)
     os.kill(record.pid, signal.SIGKILL)
     os.waitpid(record.pid, 0)
     left = processes.belonging(runtime, processes.recorded(runtime / "servers"))
@@ -76,7 +69,7 @@ def test_a_process_that_ignores_the_request_is_killed(runtime: Path) -> None:
     record = started(
         runtime, "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); open('ready','w'); " + SLEEP
     )
-    wait_until((runtime / "ready").exists)
+    wait_for((runtime / "ready").exists, 10)
     processes.stop(runtime / "servers", patience=0.5)
     assert not processes.alive(record)
 
@@ -124,5 +117,5 @@ def test_a_command_that_is_not_there(runtime: Path) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="proportional set size is Linux's")
 def test_memory_counts_the_whole_stack(runtime: Path) -> None:
     started(runtime, "x = bytearray(50_000_000); open('ready','w'); " + SLEEP)
-    wait_until((runtime / "ready").exists)
+    wait_for((runtime / "ready").exists, 10)
     assert 45 < processes.memory_mb(runtime, runtime / "servers") < 200

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
-from typing import Any
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler
 
 import pytest
 
@@ -14,32 +11,24 @@ from recsys.errors import ServiceError
 from recsys.tracking import connect
 
 
-@contextmanager
-def answering(answers: dict[str, tuple[int, str]]) -> Iterator[str]:
-    class Answer(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            status, text = answers.get(self.path, (404, "<html>not here</html>"))
-            self.send_response(status)
-            self.end_headers()
-            self.wfile.write(text.encode())
+def answers(told: dict[str, tuple[int, str]]) -> Callable[[BaseHTTPRequestHandler], None]:
+    """A server's answers by path: status and text."""
 
-        def log_message(self, *args: Any) -> None:
-            pass
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        status, text = told.get(handler.path, (404, "<html>not here</html>"))
+        handler.send_response(status)
+        handler.end_headers()
+        handler.wfile.write(text.encode())
 
-    with HTTPServer(("127.0.0.1", 0), Answer) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
+    return answer
 
 
-def test_a_proxy_path_is_part_of_the_address() -> None:
-    with answering({"/mlflow/health": (200, "OK")}) as base:
-        connect._probe(f"{base}/mlflow")
-        connect._probe(f"{base}/mlflow/")
-        with pytest.raises(
-            ServiceError, match=r"got 404 for /health.*Behind a proxy path \[tracking\] url names it too"
-        ):
-            connect._probe(base)
+def test_a_proxy_path_is_part_of_the_address(serve: Callable[..., str]) -> None:
+    base = serve(answers({"/mlflow/health": (200, "OK")}))
+    connect._probe(f"{base}/mlflow")
+    connect._probe(f"{base}/mlflow/")
+    with pytest.raises(ServiceError, match=r"got 404 for /health.*Behind a proxy path \[tracking\] url names it too"):
+        connect._probe(base)
 
 
 @pytest.mark.parametrize(
@@ -51,7 +40,9 @@ def test_a_proxy_path_is_part_of_the_address() -> None:
         ((500, "OK"), "500 and no MLflow"),
     ],
 )
-def test_what_stands_there_instead_is_said_in_one_sentence(answer: tuple[int, str], said: str) -> None:
-    with answering({"/health": answer}) as base, pytest.raises(ServiceError, match=said) as told:
-        connect._probe(base)
+def test_what_stands_there_instead_is_said_in_one_sentence(
+    serve: Callable[..., str], answer: tuple[int, str], said: str
+) -> None:
+    with pytest.raises(ServiceError, match=said) as told:
+        connect._probe(serve(answers({"/health": answer})))
     assert "\n" not in str(told.value)

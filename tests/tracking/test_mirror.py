@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import socket
-import threading
 import time
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +15,7 @@ from recsys import publication
 from recsys.config import Settings
 from recsys.errors import ServiceError
 from recsys.tracking import connect, mirror, replay
+from recsys.tracking.view import experiment_tags
 from tests.tracking import world
 
 MOST = 10.0  # seconds a night may lose to a broken MLflow
@@ -55,6 +54,14 @@ def test_runs_are_flat_and_carry_their_tags(told: Told) -> None:
     }
     assert (found["lightfm_warp"].info.status, found["lightfm_warp"].data.tags["status"]) == ("FAILED", "failed")
     assert found["ease"].inputs.dataset_inputs[0].dataset.digest == "e" * 36
+
+
+@pytest.mark.slow
+def test_the_experiment_says_what_it_is_and_how_its_table_opens(told: Told) -> None:
+    one, client, said = told
+    tags = client.get_experiment(said["experiment"]).tags
+    assert experiment_tags(one).items() <= tags.items()
+    assert "One run per contender and night" in tags["mlflow.note.content"]
 
 
 @pytest.mark.slow
@@ -154,18 +161,18 @@ def test_a_run_opened_while_training_or_left_half_written_is_finished(told: Told
 
 
 @pytest.mark.slow
-def test_a_spooled_night_is_sent_later_and_the_alias_follows_what_is_served(tmp_path: Path) -> None:
+def test_a_spooled_night_is_sent_later_and_the_alias_follows_what_is_served(tmp_path: Path, closed_port: int) -> None:
     """Nothing lost, nothing doubled, and a rollback moves the alias back."""
     import mlflow
 
-    away = world.settings(tmp_path, f"http://127.0.0.1:{_closed_port()}")
+    away = world.settings(tmp_path, f"http://127.0.0.1:{closed_port}")
     lake, first = world.whole_night(away, "ease", 7)
     assert mirror(away, lake, *first)["status"] == "spooled"
     here = world.settings(tmp_path)
     _, second = world.whole_night(here, "als_small", 8)
     said = mirror(here, lake, *second)
     assert (said["status"], said["replayed"]) == ("ok", 1)
-    assert not list((here.runtime_folder / "spool").glob("*.json"))
+    assert not list(lake.paths("spool"))
     client = mlflow.MlflowClient(connect.address(here), connect.address(here))
     assert len(client.search_runs([said["experiment"]])) == 8
 
@@ -180,8 +187,8 @@ def test_a_spooled_night_is_sent_later_and_the_alias_follows_what_is_served(tmp_
     assert (aliased("champion"), aliased("previous")) == ("gen-000001", "gen-000002")
 
 
-def test_nobody_listens(tmp_path: Path) -> None:
-    one = world.settings(tmp_path, f"http://127.0.0.1:{_closed_port()}")
+def test_nobody_listens(tmp_path: Path, closed_port: int) -> None:
+    one = world.settings(tmp_path, f"http://127.0.0.1:{closed_port}")
     lake, night = world.whole_night(one)
     began = time.monotonic()
     for _ in range(2):  # the second try replaces the first
@@ -189,9 +196,9 @@ def test_nobody_listens(tmp_path: Path) -> None:
     assert time.monotonic() - began < 2 * MOST
     assert (said["status"], said["version"]) == ("spooled", None)
     assert "published all the same" in said["note"]
-    spooled = list((one.runtime_folder / "spool").glob("*.json"))
-    assert [str(file) for file in spooled] == [said["spooled"]]
-    assert json.loads(spooled[0].read_text())["night"] == world.night()
+    spooled = list(lake.paths("spool"))  # another machine's night will send it
+    assert spooled == [said["spooled"]]
+    assert lake.read_json(spooled[0])["night"] == world.night()
     assert replay(one, lake) == 0
 
 
@@ -215,38 +222,24 @@ def truncated(handler: BaseHTTPRequestHandler) -> None:
     handler.wfile.write(b'{"experiment": {"exp')
 
 
+def well(handler: BaseHTTPRequestHandler) -> None:
+    handler.send_response(200)
+    handler.send_header("Content-Length", "2")
+    handler.end_headers()
+    handler.wfile.write(b"OK")
+
+
 @pytest.fixture
-def broken() -> Iterator[Callable[..., str]]:
+def broken(serve: Callable[..., str]) -> Callable[..., str]:
     """Start a server that says it is well and then misbehaves; returns its address."""
-    running: list[ThreadingHTTPServer] = []
 
     def start(fault: Callable[[BaseHTTPRequestHandler], None], ill: bool = False) -> str:
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                if self.path == "/health" and not ill:
-                    self.send_response(200)
-                    self.send_header("Content-Length", "2")
-                    self.end_headers()
-                    self.wfile.write(b"OK")
-                else:
-                    fault(self)
+        def answer(handler: BaseHTTPRequestHandler) -> None:
+            (well if handler.path == "/health" and not ill else fault)(handler)
 
-            do_POST = do_GET  # noqa: N815
+        return serve(answer)
 
-            def log_message(self, *told: object) -> None:
-                pass
-
-        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        server.daemon_threads = True
-        server.block_on_close = False
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        running.append(server)
-        return f"http://127.0.0.1:{server.server_address[1]}"
-
-    yield start
-    for server in running:
-        server.shutdown()
-        server.server_close()
+    return start
 
 
 @pytest.mark.slow
@@ -274,9 +267,10 @@ def test_a_server_that_hangs_is_found_out_by_the_probe(tmp_path: Path, broken: C
 
 def test_a_damaged_spool_file_is_left_for_a_person(tmp_path: Path) -> None:
     one = world.settings(tmp_path)
-    (one.runtime_folder / "spool").mkdir(parents=True)
-    (one.runtime_folder / "spool" / "2011-12-07-x.json").write_text("{")
-    assert replay(one, world.lake_of(one)) == 0
+    lake = world.lake_of(one)
+    lake.point("spool/2011-12-07-x.json", b"{")
+    assert replay(one, lake) == 0
+    assert list(lake.paths("spool")) == ["spool/2011-12-07-x.json"]
 
 
 def test_work_that_takes_too_long_is_left_behind() -> None:
@@ -285,9 +279,3 @@ def test_work_that_takes_too_long_is_left_behind() -> None:
         connect.within(0.1, lambda: time.sleep(5))
     with pytest.raises(KeyError):
         connect.within(5, lambda: {}["x"])
-
-
-def _closed_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

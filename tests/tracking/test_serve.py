@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +13,7 @@ import httpx
 import pytest
 
 from recsys.tracking import connect, mirror
+from tests.stack.native import free_ports
 from tests.tracking import world
 
 
@@ -23,9 +23,7 @@ def test_the_champion_answers_with_recommendations(tmp_path: Path) -> None:
     one = world.settings(tmp_path)
     lake, night = world.whole_night(one)
     assert mirror(one, lake, *night)["status"] == "ok"
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_ports("model")["model"]
     model = "models:/recsys-corner@champion"
     command = [sys.executable, "-m", "mlflow", "models", "serve", "-m", model, "--env-manager", "local"]
     env = {
