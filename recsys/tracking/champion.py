@@ -6,7 +6,6 @@ import contextlib
 import tempfile
 from collections.abc import Iterator, Mapping
 from importlib.metadata import version
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +78,7 @@ def lists_of(lake: Lake, entry: publication.Entry) -> dict[str, Any]:
     """owners text[n] sorted, products text[m] sorted, places int32[n, k] rows of products padded with -1."""
     import polars as pl
 
-    table = pl.read_parquet(BytesIO(publication.read_file(lake, entry, "lists.parquet")))
+    table = publication.read_table(lake, entry, "lists.parquet")
     home = table.filter(pl.col("arm") == "champion")
     owners, row = np.unique(home["customer"].to_numpy().astype(str), return_inverse=True)
     products, product = np.unique(home["product"].to_numpy().astype(str), return_inverse=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from collections.abc import Callable
@@ -9,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from recsys.config import Settings
-from recsys.errors import ServiceError
-from recsys.tracking.view import VIEW, VIEW_TAG, stored_view
+from recsys.errors import RecsysError, ServiceError
+from recsys.tracking.view import VIEW, VIEW_TAG, experiment_tags, stored_view
 
 T = TypeVar("T")
 PROBE_SECONDS = 2.0
@@ -28,10 +29,7 @@ QUIET = {
     "GIT_PYTHON_REFRESH": "quiet",
     "MLFLOW_LOGGING_LEVEL": "WARNING",  # its tables and signatures are not the night's news
 }
-ABOUT = (
-    "One run per contender and night, flat, so that a night's contenders can be ticked and compared; "
-    "a summary run beside them holds the leaderboard. Metrics without a prefix are of the track that decides."
-)
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -89,6 +87,14 @@ def within(seconds: float, work: Callable[[], T]) -> T:
     return value
 
 
+def not_reached(settings: Settings, error: Exception, still: str) -> str:
+    """What went wrong in words, logged too; `still` says what holds all the same."""
+    why = str(error) if isinstance(error, RecsysError) else f"{type(error).__name__}: {error}"
+    note = f"MLflow ({address(settings)}) was not reached; {still}. {why[:300]}"
+    log.warning(note)
+    return note
+
+
 def _probe(uri: str) -> None:
     if not uri.startswith("http"):
         return
@@ -123,10 +129,8 @@ def _experiment(client: Any, settings: Settings) -> str:
     known = client.get_experiment_by_name(name)
     if known is None:
         try:
-            made = client.create_experiment(name, artifact_location=_artifacts(settings, name))
-            client.set_experiment_tag(made, "mlflow.note.content", ABOUT)
-            client.set_experiment_tag(made, VIEW_TAG, stored_view(settings))
-            return str(made)
+            where, tags = _artifacts(settings, name), experiment_tags(settings)
+            return str(client.create_experiment(name, artifact_location=where, tags=tags))
         except MlflowException:  # somebody else made it first
             known = client.get_experiment_by_name(name)
             if known is None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
-import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,11 +11,12 @@ from typing import Any
 from recsys import publication
 from recsys.config import Settings
 from recsys.data.lake import Lake
-from recsys.errors import RecsysError, StoreError
+from recsys.errors import StoreError
 from recsys.tracking.champion import model_name, point, point_challenger, register_champion
-from recsys.tracking.connect import Book, address, open_book, within
+from recsys.tracking.connect import Book, not_reached, open_book, within
 from recsys.tracking.runs import Json, close_abandoned, log_contender, log_summary
 
+SPOOL = "spool"  # of the lake: the next night may run on another machine
 LONGEST = 120.0  # seconds for a whole night's mirror; a server that is down costs ten at most
 log = logging.getLogger(__name__)
 
@@ -44,22 +43,22 @@ def mirror(
     }
     done = _send(settings, lake, told)
     if done["status"] != "ok":
-        return {**done, "spooled": str(_spool(settings, told))}
+        return {**done, "spooled": _spool(lake, told)}
     return {**done, "replayed": replay(settings, lake)}
 
 
 def replay(settings: Settings, lake: Lake) -> int:
     """Send the nights that were spooled, oldest first, until one fails; returns how many were sent."""
     sent = 0
-    for file in sorted(_folder(settings).glob("*.json")):
+    for path in list(lake.paths(SPOOL)):
         try:
-            told = json.loads(file.read_text())
-        except (OSError, ValueError) as error:
-            log.warning("%s cannot be read (%s): left where it is.", file, error)
+            told = lake.read_json(path)
+        except (StoreError, ValueError) as error:
+            log.warning("%s cannot be read (%s): left where it is.", path, error)
             continue
         if _send(settings, lake, told)["status"] != "ok":
             break
-        file.unlink(missing_ok=True)
+        lake.remove(path)
         sent += 1
     return sent
 
@@ -68,9 +67,7 @@ def _send(settings: Settings, lake: Lake, told: Mapping[str, Any]) -> dict[str, 
     try:
         return within(LONGEST, lambda: _write(settings, lake, told))
     except Exception as error:  # whatever MLflow or the network raises: the night is published all the same
-        why = str(error) if isinstance(error, RecsysError) else f"{type(error).__name__}: {error}"
-        note = f"MLflow ({address(settings)}) was not reached; the night is published all the same. {why[:300]}"
-        log.warning(note)
+        note = not_reached(settings, error, "the night is published all the same")
         return {"status": "spooled", "note": note, "version": None, "page": ""}
 
 
@@ -127,16 +124,8 @@ def _epochs(lake: Lake, record: Json) -> list[Json]:
     return list(stored.get("progress", ()))
 
 
-def _spool(settings: Settings, told: Mapping[str, Any]) -> Path:
-    """Keep a night for later under its own name, so that a second try replaces the first."""
-    folder = _folder(settings)
-    folder.mkdir(parents=True, exist_ok=True)
-    file = folder / f"{told['night']['as_of']}-{told['night']['key']}.json"
-    private = folder / f".tmp-{uuid.uuid4().hex}"
-    private.write_text(json.dumps(told))
-    os.replace(private, file)
-    return file
-
-
-def _folder(settings: Settings) -> Path:
-    return settings.runtime_folder / "spool"
+def _spool(lake: Lake, told: Mapping[str, Any]) -> str:
+    """Keep a night for later under its own name, so that a second try replaces the first; returns its path."""
+    path = f"{SPOOL}/{told['night']['as_of']}-{told['night']['key']}.json"
+    lake.point(path, json.dumps(told).encode())
+    return path

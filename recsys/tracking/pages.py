@@ -15,7 +15,7 @@ import httpx
 
 from recsys.config import Settings
 from recsys.tracking.runs import tags_of
-from recsys.tracking.view import VIEW, VIEW_TAG, stored_view
+from recsys.tracking.view import VIEW, experiment_tags
 
 Json = Mapping[str, Any]
 SECONDS = 2.0  # a request may take
@@ -82,12 +82,9 @@ def _experiment(settings: Settings) -> str:
     name = settings.tracking.experiment
     answer = _ask(settings, "GET", "experiments/get-by-name", params={"experiment_name": name})
     if answer.status_code == 404:
-        made = str(
-            _ask(settings, "POST", "experiments/create", body={"name": name}).raise_for_status().json()["experiment_id"]
-        )
-        view = {"experiment_id": made, "key": VIEW_TAG, "value": stored_view(settings)}
-        _ask(settings, "POST", "experiments/set-experiment-tag", body=view).raise_for_status()
-        return made
+        body = {"name": name, "tags": [{"key": k, "value": v} for k, v in experiment_tags(settings).items()]}
+        made = _ask(settings, "POST", "experiments/create", body=body).raise_for_status()
+        return str(made.json()["experiment_id"])
     return str(answer.raise_for_status().json()["experiment"]["experiment_id"])
 
 

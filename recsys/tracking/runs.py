@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,6 +19,7 @@ Json = Mapping[str, Any]
 ENDED = ("FINISHED", "FAILED")
 BATCH = 500  # metrics per request; the server takes 1000
 TEXT = 500  # characters of a parameter
+log = logging.getLogger(__name__)
 
 
 def log_contender(book: Book, settings: Settings, night: Json, record: Json, told: Json, epochs: Sequence[Json]) -> str:
@@ -37,7 +39,8 @@ def log_contender(book: Book, settings: Settings, night: Json, record: Json, tol
     if status != "ok":
         tags["mlflow.note.content"] = f"**{status}**: {record.get('reason', '')}"
     run = _open(book, known, name, tags)
-    _log(book, run, metrics_of(record, settings.contest.track), params_of(night, record), epochs)
+    numbers = [(key, value, 0) for key, value in metrics_of(record, settings.contest.track).items()]
+    log_numbers(book, run, [*numbers, *_per_epoch(epochs)], params_of(night, record))
     _log_dataset(book, run, night, settings)
     for title, figure in figures(record, epochs, settings):
         book.client.log_figure(run, figure, title)
@@ -61,8 +64,8 @@ def log_summary(book: Book, settings: Settings, lake: Lake, told: Json) -> str:
     run = _open(book, known, f"night {night['as_of']}", tags)
     board = decision.get("leaderboard", ())
     counts = {f"contenders_{s}": sum(row["status"] == s for row in board) for s in ("ok", "failed", "refused")}
-    numbers = {_name(k): float(v) for k, v in {**counts, **metrics_of_facts(facts)}.items()}
-    _log(book, run, numbers, {"as_of": night["as_of"], "seed": night["seed"]}, ())
+    numbers = [(_name(key), value, 0) for key, value in {**counts, **metrics_of_facts(facts)}.items()]
+    log_numbers(book, run, numbers, {"as_of": night["as_of"], "seed": night["seed"]})
     _log_dataset(book, run, night, settings)
     book.client.log_dict(run, dict(decision), "decision.json")
     book.client.log_table(run, leaderboard_columns(board, settings), "leaderboard.json")
@@ -70,7 +73,10 @@ def log_summary(book: Book, settings: Settings, lake: Lake, told: Json) -> str:
     book.client.log_figure(run, figure, "leaderboard.png")
     cost = points(board, settings.contest.track, settings.contest.primary)
     book.client.log_figure(run, cost_figure(cost, settings.contest.primary), "cost.png")
-    log_facts(book.client, run, lake, facts)
+    lost = log_facts(book.client, run, lake, facts)
+    if lost:
+        log.warning("Tables of the night that cannot be read are not in MLflow: %s.", ", ".join(lost))
+        book.client.set_tag(run, "facts_lost", ", ".join(lost))
     book.client.set_terminated(run)
     return run
 
@@ -178,12 +184,12 @@ def _open(book: Book, known: str | None, name: str, tags: Mapping[str, str]) -> 
     return str(book.client.create_run(book.experiment, tags=dict(tags), run_name=name).info.run_id)
 
 
-def _log(book: Book, run: str, metrics: Mapping[str, float], params: Mapping[str, Any], epochs: Sequence[Json]) -> None:
+def log_numbers(book: Book, run: str, numbers: Sequence[tuple[str, float, int]], params: Mapping[str, Any]) -> None:
+    """Log numbers (name, value, step), however many, and parameters, in requests the server takes."""
     from mlflow.entities import Metric, Param
 
     now = int(time.time() * 1000)
-    values = [Metric(name, value, now, 0) for name, value in metrics.items()]
-    values += [Metric(name, value, now, step) for name, value, step in _per_epoch(epochs)]
+    values = [Metric(name, float(value), now, step) for name, value, step in numbers]
     settings = [Param(name, str(value)[:TEXT]) for name, value in params.items()]
     book.client.log_batch(run, metrics=values[:BATCH], params=settings)
     for at in range(BATCH, len(values), BATCH):

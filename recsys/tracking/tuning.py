@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import logging
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from recsys.config import Settings
-from recsys.errors import RecsysError
-from recsys.tracking.connect import Book, address, open_book, within
+from recsys.tracking.connect import Book, address, not_reached, open_book, within
+from recsys.tracking.runs import log_numbers
 
 LONGEST = 60.0  # seconds
-TEXT = 500  # characters of a parameter
-log = logging.getLogger(__name__)
 
 
 def log_searches(settings: Settings, searches: Sequence[Mapping[str, Any]], about: str) -> str:
@@ -28,15 +24,11 @@ def log_searches(settings: Settings, searches: Sequence[Mapping[str, Any]], abou
     try:
         return within(LONGEST, write)
     except Exception as error:  # whatever MLflow or the network raises: the settings were written all the same
-        why = str(error) if isinstance(error, RecsysError) else f"{type(error).__name__}: {error}"
-        log.warning("MLflow: %s", why)
-        return f"MLflow ({address(settings)}) was not reached; the settings are above. {why[:300]}"
+        return not_reached(settings, error, "the settings are above")
 
 
 def _log(book: Book, search: Mapping[str, Any], about: str) -> None:
-    from mlflow.entities import Metric, Param
-
-    name, metric, now = str(search["name"]), str(search["metric"]), int(time.time() * 1000)
+    name, metric = str(search["name"]), str(search["metric"])
     tags = {
         "kind": "tuning",
         "contender": name,
@@ -46,13 +38,10 @@ def _log(book: Book, search: Mapping[str, Any], about: str) -> None:
         "mlflow.note.content": f"```toml\n{search['fragment']}```",
     }
     run = str(book.client.create_run(book.experiment, tags=tags, run_name=f"tune {name}").info.run_id)
-    steps = [
-        Metric(f"validation/{metric}", t["value"], now, t["number"]) for t in search["trials"] if t["value"] is not None
-    ]
     whole = {f"best/{metric}": search["value"], f"before/{metric}": search["before"], "trials": len(search["trials"])}
-    steps += [Metric(key, float(value), now, 0) for key, value in whole.items() if value is not None]
-    params = {"family": search["family"], "seed": search["seed"], **search["settings"]}
-    book.client.log_batch(run, metrics=steps[:900], params=[Param(k, str(v)[:TEXT]) for k, v in params.items()])
+    numbers = [(key, value, 0) for key, value in whole.items() if value is not None]
+    numbers += [(f"validation/{metric}", t["value"], t["number"]) for t in search["trials"] if t["value"] is not None]
+    log_numbers(book, run, numbers, {"family": search["family"], "seed": search["seed"], **search["settings"]})
     book.client.log_dict(run, {"trials": list(search["trials"])}, "trials.json")
     book.client.log_text(run, str(search["fragment"]), "best.toml")
     book.client.set_terminated(run)

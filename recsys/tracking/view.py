@@ -10,6 +10,17 @@ VIEW = "nights"
 VIEW_TAG = f"mlflow.sharedViewState.{VIEW}"  # what #/experiments/ID/runs?viewStateShareKey=nights reads
 
 
+ABOUT = (
+    "One run per contender and night, flat, so that a night's contenders can be ticked and compared; "
+    "a summary run beside them holds the leaderboard. Metrics without a prefix are of the track that decides."
+)
+
+
+def experiment_tags(settings: Settings) -> dict[str, str]:
+    """What an experiment is made with, whoever asks for it first: what it is, and how its table opens."""
+    return {"mlflow.note.content": ABOUT, VIEW_TAG: stored_view(settings)}
+
+
 def columns(settings: Settings) -> list[str]:
     """What contenders are compared by at a glance: the deciding metric, the other track, breadth and cost."""
     contest = settings.contest

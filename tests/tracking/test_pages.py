@@ -12,7 +12,7 @@ import pytest
 
 from recsys.config import Settings
 from recsys.tracking import pages
-from recsys.tracking.view import VIEW_TAG, columns, stored_view
+from recsys.tracking.view import VIEW_TAG, columns, experiment_tags, stored_view
 from tests.tracking import world
 
 
@@ -37,7 +37,6 @@ class Server:
             return 200, {"runs": [{"info": {"run_id": self.run}}] if self.run else []}
         answers = {
             "experiments/create": {"experiment_id": "8"},
-            "experiments/set-experiment-tag": {},
             "runs/create": {"run": {"info": {"run_id": "new"}}},
         }
         return 200, answers[path]
@@ -71,11 +70,13 @@ def test_a_second_try_finds_the_same_run(one: Settings, monkeypatch: Any) -> Non
     assert "runs/create" not in [path for path, _ in server.asked]
 
 
-def test_the_first_night_makes_the_experiment_with_its_view(one: Settings, monkeypatch: Any) -> None:
+def test_the_first_night_makes_the_experiment_with_its_words_and_its_view(one: Settings, monkeypatch: Any) -> None:
     server = serve(monkeypatch, Server(experiment=None))
     assert "/experiments/8/runs/new" in pages.training_page(one, world.night(), "ease")
-    told = dict(server.asked)["experiments/set-experiment-tag"]
-    assert (told["key"], told["value"]) == (VIEW_TAG, stored_view(one))
+    told = {tag["key"]: tag["value"] for tag in dict(server.asked)["experiments/create"]["tags"]}
+    assert told == experiment_tags(one)
+    assert told[VIEW_TAG] == stored_view(one)
+    assert "One run per contender and night" in told["mlflow.note.content"]
 
 
 def test_tables_of_a_night_and_of_a_contender(one: Settings, monkeypatch: Any) -> None:

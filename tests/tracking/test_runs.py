@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
 
 from recsys.tracking import runs
+from recsys.tracking.connect import Book
 from tests.tracking import world
 
 
@@ -45,6 +51,29 @@ def test_epochs_keep_their_step_and_lose_what_is_no_number() -> None:
 
 def test_names_mlflow_would_refuse() -> None:
     assert runs._name("train/loss (log)") == "train/loss _log_"
+
+
+def test_tables_that_are_lost_are_named_on_the_run_and_in_the_log(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    one, tags = world.settings(tmp_path), {}
+    lake = world.lake_of(one)
+    ref = {"path": "nights/x/gone.parquet", "sha256": "0" * 64, "rows": 1}
+    told: dict[str, Any] = {"night": world.night(), "decision": world.decision("ease", []), "published": {}}
+    client = SimpleNamespace(
+        search_runs=lambda *told, **more: [],
+        create_run=lambda *told, **more: SimpleNamespace(info=SimpleNamespace(run_id="1")),
+        set_tag=lambda run, key, value: tags.update({key: value}),
+    )
+    for name in ("log_batch", "log_inputs", "log_dict", "log_table", "log_figure", "set_terminated"):
+        setattr(client, name, lambda *told, **more: None)
+    book = Book(client, "", "0", "")
+    with caplog.at_level(logging.WARNING):
+        runs.log_summary(book, one, lake, told)
+        assert (tags, caplog.text) == ({}, "")
+        runs.log_summary(book, one, lake, {**told, "facts": {"demand": {"tables": {"elasticities": ref}}}})
+    assert tags == {"facts_lost": "demand/elasticities"}
+    assert "not in MLflow: demand/elasticities" in caplog.text
 
 
 def test_the_leaderboard_has_a_row_for_everybody(tmp_path: Path) -> None:
