@@ -57,8 +57,7 @@ def show_served(result: dict[str, Any], file: Path) -> None:
     if not published["generation"]:
         return
     typer.echo(f"Served   {published['champion']} as of {published['as_of']}, {published['generation']}")
-    folder = Path(result["night"]["lake"]) / "generations" / published["generation"]
-    for line in whereabouts(settings, file, folder) if folder.is_dir() else ():
+    for line in whereabouts(settings, file, result["night"]["lake"], published["generation"]):
         typer.echo(line)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-import os
 import sys
 from pathlib import Path
 from shlex import join
@@ -67,12 +66,14 @@ def titles_of(lake: Lake, entry: Entry) -> dict[str, str]:
     return {product: title or "" for product, title in products.iter_rows()}
 
 
-def whereabouts(settings: Settings, config: Path, generation: Path) -> list[str]:
-    """Where lists and report lie, and a command that shows somebody's list as it stands."""
-    page = settings.runtime_folder / "reports" / "latest.html"
-    command = (near(Path(sys.argv[0])), "recommend", _somebody(generation), "--config", near(config))
+def whereabouts(settings: Settings, config: Path, root: str, generation: str) -> list[str]:
+    """Where a generation's lists and the report lie, and a command that shows somebody's list as it stands."""
+    from recsys.data.lake import Lake
+
+    path, page = f"generations/{generation}/lists.parquet", settings.runtime_folder / "reports" / "latest.html"
+    command = (near(Path(sys.argv[0])), "recommend", _somebody(Lake(root), path), "--config", near(config))
     return [
-        f"Lists    {near(generation)}{os.sep}lists.parquet",
+        f"Lists    {f'{root}/{path}' if '://' in root else near(Path(root) / path)}",
         f"         {join(command)}",
         *([f"Report   {near(page)}"] if page.exists() else []),
     ]
@@ -84,12 +85,9 @@ def near(path: Path) -> str:
     return str(whole.relative_to(Path.cwd())) if whole.is_relative_to(Path.cwd()) else str(path)
 
 
-def _somebody(generation: Path) -> str:
+def _somebody(lake: Lake, lists: str) -> str:
     """A customer who has a list of their own."""
-    import polars as pl
-
-    lists = generation / "lists.parquet"
-    if not lists.exists():
+    if not lake.exists(lists):
         return "CUSTOMER"
-    known = pl.scan_parquet(lists, glob=False).select(pl.col("customer").drop_nulls().first()).collect()
-    return str(known.item() or "CUSTOMER")
+    known = lake.read_frame(lists)["customer"].drop_nulls()
+    return str(known[0]) if len(known) else "CUSTOMER"

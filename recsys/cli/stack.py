@@ -122,8 +122,7 @@ def _show(settings: Settings, file: Path, outcome: Outcome) -> None:
     champion = outcome.decision.get("champion")
     if outcome.generation:
         _say(f"\nServed as of {outcome.as_of}: {champion}, {outcome.generation}")
-    if outcome.folder:
-        for line in whereabouts(settings, file, outcome.folder):
+        for line in whereabouts(settings, file, settings.lake_root, outcome.generation):
             _say(line)
 
 

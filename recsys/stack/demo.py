@@ -29,7 +29,6 @@ class Outcome:
     as_of: str
     decision: Mapping[str, Any]
     generation: str | None
-    folder: Path | None
     why: str
 
 
@@ -42,7 +41,7 @@ def last(settings: Settings) -> Outcome | None:
         decision = lake.read_json(str(closed["decision"]))
     except StoreError:
         return None
-    return Outcome(str(entry.manifest["as_of"]), decision, entry.name, _folder(settings, entry.name), "")
+    return Outcome(str(entry.manifest["as_of"]), decision, entry.name, "")
 
 
 def run_night(settings: Settings, place: Place, console: Console, conf: Mapping[str, Any] | None = None) -> Outcome:
@@ -61,8 +60,7 @@ def run_night(settings: Settings, place: Place, console: Console, conf: Mapping[
     published = dict(airflow.result(client, run, "publish") or {})
     decision = dict(airflow.result(client, run, "settle") or {})
     name = published.get("generation")
-    folder = _folder(settings, name) if name else None
-    return Outcome(str(published.get("as_of", "")), decision, name, folder, str(published.get("why", "")))
+    return Outcome(str(published.get("as_of", "")), decision, name, str(published.get("why", "")))
 
 
 def close_interrupted(place: Place, console: Console) -> None:
@@ -83,11 +81,6 @@ def experiment_page(settings: Settings, place: Place) -> str:
         return f"{shown}/#/experiments/{told['experiment']['experiment_id']}/runs?viewStateShareKey={VIEW}"
     except (httpx.HTTPError, ValueError, KeyError):
         return shown
-
-
-def _folder(settings: Settings, generation: str) -> Path | None:
-    """Where a generation's files lie, None when that is a bucket."""
-    return None if "://" in settings.lake_root else settings.lake_folder / "generations" / generation
 
 
 def _failure(client: Client, place: Place, run: str) -> str:

@@ -12,6 +12,7 @@ import pytest
 
 from recsys.cli.output import result_file, whereabouts, write_json
 from recsys.config import parse
+from recsys.data.lake import Lake
 from recsys.errors import UsageError
 
 
@@ -52,9 +53,10 @@ def test_the_command_can_be_pasted_whatever_the_folder_is_called(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     place = tmp_path / "my shop [a]"
-    place.mkdir()
-    pl.DataFrame({"customer": [None, "c 1"]}).write_parquet(place / "lists.parquet")
+    lake = Lake(str(place / "lake"))
+    lake.put_frame("generations/gen-000007/lists.parquet", pl.DataFrame({"customer": [None, "c 1"]}))
     monkeypatch.setattr("sys.argv", [str(place / "recsys")])
     monkeypatch.chdir(tmp_path)
-    lines = whereabouts(parse({"folder": str(tmp_path)}), place / "recsys.toml", place)
+    lines = whereabouts(parse({"folder": str(tmp_path)}), place / "recsys.toml", lake.root, "gen-000007")
+    assert lines[0] == "Lists    my shop [a]/lake/generations/gen-000007/lists.parquet"
     assert lines[1].strip() == "'my shop [a]/recsys' recommend 'c 1' --config 'my shop [a]/recsys.toml'"

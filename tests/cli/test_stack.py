@@ -37,7 +37,7 @@ def test_down_when_nothing_runs(config: str) -> None:
 def test_a_second_demo_shows_the_last_result_and_starts_nothing(
     config: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    known = Outcome("2011-12-08", DECISION, "gen-000003", tmp_path / "gen-000003", "")
+    known = Outcome("2011-12-08", DECISION, "gen-000003", "")
     monkeypatch.setattr(demo, "last", lambda settings: known)
     monkeypatch.setattr(control, "up", lambda *inputs, **more: pytest.fail("it started the stack"))
     status, text = run("demo", "--config", config)
