@@ -72,7 +72,7 @@ def prepare(night: Night) -> Night:
     as_of = date.fromordinal(EPOCH + day).isoformat()
     inputs = [
         data.inputs_of(lake, day),
-        settings.model_dump(exclude={"folder", "runtime", "tracking"}),
+        settings.terms(),
         night["contenders"],
         list(limits_of(night).values()),
         recsys.__version__,
@@ -150,7 +150,7 @@ def decide(night: Night, backtests: Sequence[Json], evidence: Json, trial: Json 
         )
         board = books.leaderboard(backtests, settings)
         facts = {"evidence": dict(evidence), "leaderboard": board, "base": now.number, "path": path}
-        facts |= {"rungs": (trial or {}).get("rungs", {})}
+        facts |= {"rungs": (trial or {}).get("rungs", {}), "digests": books.digests(settings, night)}
         return {**books.plain(decision.json()), **facts}
 
     decided: Json = lake.once(path, make)
@@ -217,7 +217,7 @@ def publish(
     from recsys import publication
     from recsys.contest import night as books
     from recsys.contest.arms import arm_files
-    from recsys.contest.generation import files_of
+    from recsys.contest.generation import Material, files_of
 
     settings, lake = _open(night)
     by_name = {r["name"]: r for r in fits}
@@ -231,9 +231,10 @@ def publish(
         return {"current": False, "generation": None, "why": why, "champion": now.champion}
     champion = decision["champion"]
     record, age = books.champion_record(lake, champion, by_name, night)
-    files, rows, facts = files_of(settings, lake, night, champion, record, by_name, assortment)
+    material = Material(settings, lake, night, by_name)
+    files, rows, facts = files_of(material, champion, record, assortment)
     told = books.manifest(night, decision, now, closed, age)
-    more, more_rows, switches = arm_files(settings, lake, night, by_name, trial)
+    more, more_rows, switches = arm_files(material, trial)
     lost = facts["lost"] | switches["lost"]
     full = {**facts, **told, **switches, "lost": lost, "contenders": sorted(by_name)}
     entry = publication.publish(lake, now.number, files | more, full, rows | more_rows)

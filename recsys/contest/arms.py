@@ -5,75 +5,57 @@ from __future__ import annotations
 import difflib
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
 from io import BytesIO
 from typing import Any
 
 from recsys import publication
-from recsys.config import Settings
 from recsys.contest import traffic
-from recsys.contest.generation import popular_lately
+from recsys.contest.generation import NOTHING, Files, Material, parquet
 from recsys.contest.optional import tried
 from recsys.contest.record import Record, load_fitted
-from recsys.contract import Dataset
 from recsys.data.lake import Lake, ref_from
 from recsys.errors import UsageError
 from recsys.ranking.assign import Allocation
 from recsys.ranking.lists import Label, active_customers, customer_lists
 
 Json = dict[str, Any]
-NOTHING: tuple[dict[str, bytes], int] = ({}, 0)
 
 
-def arm_files(
-    settings: Settings,
-    lake: Lake,
-    night: Json,
-    fits: Mapping[str, Record],
-    trial: Json | None,
-) -> tuple[dict[str, bytes], dict[str, int], Json]:
+def arm_files(of: Material, trial: Json | None) -> tuple[dict[str, bytes], dict[str, int], Json]:
     """(files, rows per table, facts for the manifest): allocation.json, lists-ARM.parquet, arm-ARM.safetensors.
 
     Sellers that are switched off stay off: the list is carried from generation to generation. An arm that cannot be
     served gives its traffic to the champion; the manifest says why under `lost`.
     """
-    ready = {name: record for name, record in fits.items() if record["status"] == "ok"}
+    ready = {name: record for name, record in of.fits.items() if record["status"] == "ok"}
     wanted, why = tried("traffic", lambda: traffic.allocation_of(trial), traffic.allocation_of(None))
     lost = {"traffic": why} if why else {}
-    off, tests = switched_off(lake), traffic.served_tests(settings, night["as_of"])
+    off, tests = switched_off(of.lake), traffic.served_tests(of.settings, of.night["as_of"])
     files: dict[str, bytes] = {}
     rows: dict[str, int] = {}
     for arm in traffic.contenders_of(wanted, tests, ready):
-        (blobs, height), why = tried(f"arm {arm}", partial(_arm, settings, lake, night, arm, ready[arm]), NOTHING)
+        (more, more_rows), why = tried(f"arm {arm}", partial(_arm, of, arm, ready[arm]), NOTHING)
         if why:
             lost[f"arm {arm}"] = why
             del ready[arm]
             continue
-        files, rows = files | blobs, rows | {f"lists-{arm}.parquet": height}
+        files, rows = files | more, rows | more_rows
     shares = traffic.servable(wanted, list(ready))
     files["allocation.json"] = traffic.allocation_file(shares, tests, off)
     return files, rows, {"off": off, "traffic": json.loads(shares.to_json()), "lost": lost}
 
 
-def _arm(settings: Settings, lake: Lake, night: Json, arm: str, record: Record) -> tuple[dict[str, bytes], int]:
-    """(files of one arm, rows of its lists)."""
-    table, buffer = _lists(settings, lake, night, arm, record), BytesIO()
-    table.write_parquet(buffer, compression="zstd")
-    scorer = lake.read(ref_from(record["scorer"]))
-    return {f"lists-{arm}.parquet": buffer.getvalue(), f"arm-{arm}.safetensors": scorer}, table.height
-
-
-def _lists(settings: Settings, lake: Lake, night: Json, arm: str, record: Record) -> Any:
-    """Lists of the customers who have one of the champion's, by the arm's own scorer."""
-    data = lake.read_value(Dataset, ref_from(night["dataset"]))
-    given = settings.publishing
-    ladder = [load_fitted(lake, record), popular_lately(data)]
-    label = Label("home", arm, arm, f"{night['as_of']}-{night['key'][:8]}")
-    ids = active_customers(data, given.active_days)
-    rungs = [arm, "popular lately in the segment"]
-    return customer_lists(data, ladder, ids, given.size, repeats=given.repeats, label=label, rungs=rungs)[0]
+def _arm(of: Material, arm: str, record: Record) -> Files:
+    """The arm's scorer, and its lists of the customers who have one of the champion's."""
+    data, given = of.data, of.settings.publishing
+    ladder, rungs = [load_fitted(of.lake, record), of.popular], [arm, "popular lately in the segment"]
+    ids, label = active_customers(data, given.active_days), Label("home", arm, arm, of.version)
+    table = customer_lists(data, ladder, ids, given.size, repeats=given.repeats, label=label, rungs=rungs)[0]
+    scorer, name = of.lake.read(ref_from(record["scorer"])), f"lists-{arm}.parquet"
+    return {name: parquet(table), f"arm-{arm}.safetensors": scorer}, {name: table.height}
 
 
 def switched_off(lake: Lake) -> list[str]:

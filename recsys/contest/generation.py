@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from io import BytesIO
 from typing import Any
 
@@ -27,46 +29,58 @@ def popular_lately(data: Dataset) -> Scorer:
     return _popularity(data, {"window_days": 28, "per_segment": True})
 
 
+@dataclass(frozen=True)
+class Material:
+    """What a generation is made from; the data is read once, and its popularity counted once, for all arms."""
+
+    settings: Settings
+    lake: Lake
+    night: Mapping[str, Any]
+    fits: Mapping[str, Record]
+
+    @cached_property
+    def data(self) -> Dataset:
+        return self.lake.read_value(Dataset, ref_from(self.night["dataset"]))
+
+    @cached_property
+    def popular(self) -> Scorer:
+        return popular_lately(self.data)
+
+    @property
+    def version(self) -> str:
+        return f"{self.night['as_of']}-{self.night['key'][:8]}"
+
+
 def files_of(
-    settings: Settings,
-    lake: Lake,
-    night: Mapping[str, Any],
-    champion: str,
-    record: Record,
-    fits: Mapping[str, Record],
-    assortment: Mapping[str, Any] | None = None,
+    of: Material, champion: str, record: Record, assortment: Mapping[str, Any] | None = None
 ) -> tuple[dict[str, bytes], dict[str, int], dict[str, Any]]:
     """(files, rows per table, facts for the manifest) of the generation that serves `champion`.
 
     The champion's lists and scorer must be there; what stands beside them may be lost, with the reason under `lost`.
     """
-    data = lake.read_value(Dataset, ref_from(night["dataset"]))
-    scorer = load_fitted(lake, record)
-    ladder = [scorer, popular_lately(data), _popularity(data, {})]
+    data, lake, given = of.data, of.lake, of.settings.publishing
+    ladder = [load_fitted(lake, record), of.popular, _popularity(data, {})]
     rungs = [champion, "popular lately in the segment", "popular of all time"]
-    size, version = settings.publishing.size, f"{night['as_of']}-{night['key'][:8]}"
-    label = Label("home", "champion", champion, version)
-    ids = active_customers(data, settings.publishing.active_days)
-    lists, shares = customer_lists(
-        data, ladder, ids, size, repeats=settings.publishing.repeats, label=label, rungs=rungs
-    )
-    tables = {"lists": lists.extend(segment_lists(data, ladder, size, label)), "products": _products(data)}
-    files = {f"{name}.parquet": _parquet(table) for name, table in tables.items()}
+    label = Label("home", "champion", champion, of.version)
+    ids = active_customers(data, given.active_days)
+    lists, shares = customer_lists(data, ladder, ids, given.size, repeats=given.repeats, label=label, rungs=rungs)
+    tables = {"lists": lists.extend(segment_lists(data, ladder, given.size, label)), "products": _products(data)}
+    files = {f"{name}.parquet": parquet(table) for name, table in tables.items()}
     files["champion.safetensors"] = lake.read(ref_from(record["scorer"]))
     rows = {f"{name}.parquet": table.height for name, table in tables.items()}
     beside: dict[str, Callable[[], Files]] = {
-        "related": lambda: _beside(settings, lake, data, fits, ("related", RELATED), version),
-        "complements": lambda: _beside(settings, lake, data, fits, ("complements", COMPLETE), version),
-        "complements.safetensors": lambda: _role(lake, fits, COMPLETE, "complements.safetensors"),
+        "related": lambda: _beside(of, "related", RELATED),
+        "complements": lambda: _beside(of, "complements", COMPLETE),
+        "complements.safetensors": lambda: _role(of, COMPLETE, "complements.safetensors"),
         "assortment": lambda: assortment_files(lake, assortment or {}),
-        "search": lambda: search_files(settings, lake, night),
+        "search": lambda: search_files(of.settings, lake, of.night),
     }
     lost: dict[str, str] = {}
     for name, make in beside.items():
         (more, more_rows), why = tried(name, make, NOTHING)
         files, rows = files | more, rows | more_rows
         lost |= {name: why} if why else {}
-    facts = {"rungs": shares, "customers": len(ids), "version": version, "sizes": dict(night["sizes"])}
+    facts = {"rungs": shares, "customers": len(ids), "version": of.version, "sizes": dict(of.night["sizes"])}
     return files, rows, {**facts, "lost": lost}
 
 
@@ -101,30 +115,22 @@ def _first_fitted(fits: Mapping[str, Record], families: tuple[str, ...]) -> Reco
     return None
 
 
-def _beside(
-    settings: Settings,
-    lake: Lake,
-    data: Dataset,
-    fits: Mapping[str, Record],
-    shown: tuple[str, tuple[str, ...]],
-    version: str,
-) -> Files:
-    """The table `shown` names, by the first of its families that was fitted."""
-    name, families = shown
-    record = _first_fitted(fits, families)
+def _beside(of: Material, name: str, families: tuple[str, ...]) -> Files:
+    """The table of that name, by the first of the families that was fitted."""
+    record = _first_fitted(of.fits, families)
     if record is None:
         return NOTHING
-    label = Label(SURFACES[name], "champion", record["name"], version)
+    label = Label(SURFACES[name], "champion", record["name"], of.version)
     basket = record["family"] == "complements"
     reason = "often bought in the same order" if basket else "bought by the same customers"
-    scorer, size = load_fitted(lake, record), settings.publishing.related
-    table = product_lists(data, scorer, size, label, basket=basket, reason=reason)
-    return {f"{name}.parquet": _parquet(table)}, {f"{name}.parquet": table.height}
+    scorer, size = load_fitted(of.lake, record), of.settings.publishing.related
+    table = product_lists(of.data, scorer, size, label, basket=basket, reason=reason)
+    return {f"{name}.parquet": parquet(table)}, {f"{name}.parquet": table.height}
 
 
-def _role(lake: Lake, fits: Mapping[str, Record], families: tuple[str, ...], name: str) -> Files:
-    record = _first_fitted(fits, families)
-    return NOTHING if record is None else ({name: lake.read(ref_from(record["scorer"]))}, {})
+def _role(of: Material, families: tuple[str, ...], name: str) -> Files:
+    record = _first_fitted(of.fits, families)
+    return NOTHING if record is None else ({name: of.lake.read(ref_from(record["scorer"]))}, {})
 
 
 def _products(data: Dataset) -> Any:
@@ -137,7 +143,8 @@ def _products(data: Dataset) -> Any:
     return pl.DataFrame({**columns, "price": c.price, "available": c.available})
 
 
-def _parquet(table: Any) -> bytes:
+def parquet(table: Any) -> bytes:
+    """A table as the bytes of a file."""
     buffer = BytesIO()
     table.write_parquet(buffer, compression="zstd")
     return buffer.getvalue()

@@ -13,6 +13,7 @@ from recsys import publication, steps
 from recsys.cli import build
 from recsys.contest import arms, worth
 from recsys.contest.estimates import COLUMNS
+from recsys.contest.generation import Material
 from recsys.data.lake import Lake, ref_from
 from recsys.data.marketplace import Size
 from recsys.data.simulate import simulate, write
@@ -155,9 +156,8 @@ def test_the_switch_holds_at_once_and_from_generation_to_generation(lived: dict[
     assert publication.standing(lake).champion == lived["decision"]["champion"]
     told = CliRunner().invoke(build(), ["allocation", "show", "--config", config]).output
     assert "off         seller-002" in told
-    files, _, facts = arms.arm_files(
-        steps._open(lived["night"])[0], lake, lived["night"], {}, lived["facts"]
-    )  # the next night's
+    material = Material(*steps._open(lived["night"]), lived["night"], {})
+    files, _, facts = arms.arm_files(material, lived["facts"])  # the next night's
     assert facts["off"] == ["seller-002"]
     assert json.loads(files["allocation.json"])["off"] == ["seller-002"]
     run = CliRunner().invoke(build(), ["allocation", "set", "seller-002", "--on", "--config", config])
