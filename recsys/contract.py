@@ -184,6 +184,15 @@ class Offers:
     clusters: I32 | None = None  # [n]
     within: F64 | None = None  # [m] share of its composite's probability a product gets back
 
+    def take(self, rows: Flags | I32) -> Offers:
+        """Some of the rows; markets and alternatives keep their numbers."""
+        given = {name: getattr(self, name) for name in _PER_OFFER}
+        return dataclasses.replace(self, **{name: v[rows] for name, v in given.items() if v is not None})
+
+
+_PER_OFFER = ("market", "alternative", "price", "firm", "attributes", "cost", "units", "shares", "instruments", "nests",
+              "clusters")  # fmt: skip
+
 
 class Part(StrEnum):
     """What an estimator needs of a Dataset."""

@@ -17,12 +17,13 @@ from typing import Any
 import numpy as np
 
 from recsys.config import Settings
-from recsys.contest.market_tracks import HeldMarkets, Marks, held_markets, marks, popularity
+from recsys.contest.market_tracks import HeldMarkets, Marks, Past, customers_of, held_markets, marks, popularity
 from recsys.contest.night import folder, night_before, plain
 from recsys.contest.optional import settled
 from recsys.contest.record import load_fitted
 from recsys.contract import Dataset
 from recsys.data.dataset import CHOICE_FAMILIES, end_of_day
+from recsys.data.ingest import day_name
 from recsys.data.lake import Lake, ref_from
 from recsys.data.markets import period_name
 from recsys.data.split import HeldOut
@@ -68,16 +69,17 @@ def tracks(settings: Settings, lake: Lake, night: Json, data: Dataset, backtests
     train = lake.read_value(Dataset, ref_from(night["train"]))
     truth = lake.read_value(HeldOut, ref_from(night["held"]))
     unfinished = period_name(int(night["day"]) + 1, settings.markets.period)
-    held = held_markets(data, date.fromordinal(EPOCH + truth.first_day).isoformat(), unfinished)
+    held = held_markets(data, day_name(truth.first_day), unfinished)
     if held is None:
         return none
     since = end_of_day(_day(held.since) - 1, settings)
+    past = Past(train, truth, since, customers_of(train, held, settings.publishing.active_days))
     found: dict[str, Marks] = {}
     left: dict[str, str] = {}
     for record in backtests:
         if record["status"] != "ok":
             continue
-        mark, why = settled(partial(_marked, lake, record, held, train, (truth, since)))
+        mark, why = settled(partial(_marked, lake, record, held, past))
         if mark is None:
             left[record["name"]] = why or "it has no opinion without a basket"
         else:
@@ -85,8 +87,8 @@ def tracks(settings: Settings, lake: Lake, night: Json, data: Dataset, backtests
     return {"held": held, "marks": found, "left": left}
 
 
-def _marked(lake: Lake, record: Json, held: HeldMarkets, train: Dataset, past: tuple[HeldOut, int]) -> Marks | None:
-    return marks(load_fitted(lake, record), held, train, *past)
+def _marked(lake: Lake, record: Json, held: HeldMarkets, past: Past) -> Marks | None:
+    return marks(load_fitted(lake, record), held, past)
 
 
 def _facts(

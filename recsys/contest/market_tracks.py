@@ -8,13 +8,13 @@ Shapes: n rows of the panel, e price changes.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from recsys.contest.chances import ASKED, evenly, priors, scores_of
-from recsys.contract import F64, I32, Dataset, Flags, Index, Offers, Queries, Scorer
+from recsys.contract import F64, I32, Dataset, Flags, Index, Offers, Queries, Scorer, Texts
 from recsys.data.markets import OTHER
 from recsys.data.split import HeldOut, ask
 from recsys.evaluation.calibration import Softmax, chances, fit_softmax
@@ -49,6 +49,16 @@ class HeldMarkets:
     def units(self) -> F64:
         assert self.offers.units is not None
         return self.offers.units
+
+
+@dataclass(frozen=True)
+class Past:
+    """What a backtest's contender was fitted on and what calibrates it; the same for all contenders of a night."""
+
+    train: Dataset
+    truth: HeldOut
+    since: int  # epoch second of the first judged period: purchases before it calibrate
+    customers: Mapping[str, Texts]  # active ones of each market segment; small segments share ~other
 
 
 @dataclass(frozen=True)
@@ -89,15 +99,12 @@ def held_markets(data: Dataset, first_day: str, unfinished: str) -> HeldMarkets 
     )
 
 
-def marks(scorer: Scorer, held: HeldMarkets, train: Dataset, truth: HeldOut, since: int) -> Marks | None:
-    """Both tracks of one contender fitted on `train`; None where it has no opinion without a basket.
-
-    `since` is the epoch second of the first judged period: purchases before it calibrate.
-    """
+def marks(scorer: Scorer, held: HeldMarkets, past: Past) -> Marks | None:
+    """Both tracks of one contender fitted on the past; None where it has no opinion without a basket."""
     if isinstance(scorer, ChoiceScorer):
         p = predicted_shares(scorer, held)
         return _marks(held, p, _response(p, held))
-    inside = recommended(scorer, held, train, truth, since)
+    inside = recommended(scorer, held, past)
     return None if inside is None else _marks(held, _with_outside(inside, held), None)
 
 
@@ -112,7 +119,7 @@ def popularity(held: HeldMarkets) -> UnitLikelihood:
 def predicted_shares(scorer: ChoiceScorer, held: HeldMarkets) -> F64:
     """[n] a choice scorer's shares of the late rows and of the period before, at expected quality; 0 elsewhere."""
     rows = held.late | held.before
-    offers = rows_of(held.offers, rows)
+    offers = held.offers.take(rows)
     own = {segment_of(str(m)) for m in scorer.space.markets.ids}
     segment = np.array([scorer.space.segments.row(s) if s in own else -1 for s in held.segment], dtype=np.int32)
     found = np.zeros(len(rows))
@@ -120,25 +127,18 @@ def predicted_shares(scorer: ChoiceScorer, held: HeldMarkets) -> F64:
     return found
 
 
-def recommended(scorer: Scorer, held: HeldMarkets, train: Dataset, truth: HeldOut, since: int) -> F64 | None:
+def recommended(scorer: Scorer, held: HeldMarkets, past: Past) -> F64 | None:
     """[n] a recommender's calibrated probabilities of the late rows given that something is bought, by segment."""
-    how = _learnt(scorer, train, truth, since)
+    train, how = past.train, _learnt(scorer, past)
     if how is None:
         return None
     found = np.zeros(len(held.offers.market))
-    for name, ids in _customers(train, held).items():
+    for name, ids in past.customers.items():
         chance = _chance(scorer, how, train, ids)
         mine = np.flatnonzero(held.late & np.isin(held.offers.market, _rows(held, name)))
         by_alternative = _by_alternative(chance, train, held)
         found[mine] = by_alternative[held.offers.alternative[mine]]
     return found
-
-
-def rows_of(offers: Offers, rows: Flags) -> Offers:
-    """Some rows of the offers; markets and alternatives keep their numbers."""
-    names = ("market", "alternative", "price", "firm", "attributes", "cost", "units", "shares", "instruments",
-             "nests", "clusters")  # fmt: skip
-    return replace(offers, **{n: v[rows] for n in names if (v := getattr(offers, n)) is not None})
 
 
 def _marks(held: HeldMarkets, p: F64, response: PriceResponse | None) -> Marks:
@@ -175,14 +175,15 @@ def _with_outside(inside: F64, held: HeldMarkets) -> F64:
     return np.asarray(inside / np.maximum(total, 1e-300)[o.market] * buys[o.market])
 
 
-def _learnt(scorer: Scorer, train: Dataset, truth: HeldOut, since: int) -> Softmax | None:
+def _learnt(scorer: Scorer, past: Past) -> Softmax | None:
     """The softmax of purchases in the calibrating days; None without an opinion."""
+    train, truth = past.train, past.truth
     rows = evenly(len(truth.queries), ASKED)
     scores = scores_of(scorer, truth.queries.take(rows), None)
     if not np.isfinite(scores).any():
         return None
     bought = truth.truth.take(rows)
-    early = bought.time < since
+    early = bought.time < past.since
     owner, product = bought.owner[early], bought.product[early]
     return fit_softmax(scores, owner, product, priors(train, truth.queries.segment[rows]), train.catalogue.available)
 
@@ -205,9 +206,9 @@ def _by_alternative(chance: F64, train: Dataset, held: HeldMarkets) -> F64:
     return np.where(found > 0, found, chance.min())
 
 
-def _customers(train: Dataset, held: HeldMarkets) -> Mapping[str, Any]:
+def customers_of(train: Dataset, held: HeldMarkets, active_days: int) -> dict[str, Texts]:
     """Active customers of each market segment; the small ones that share ~other together."""
-    ids = active_customers(train, 365)
+    ids = active_customers(train, active_days)
     own = train.customer_segment[train.space.customers.rows(ids)]
     names = np.append(train.space.segments.ids, "")[own]
     alone = set(held.segment) - {OTHER}

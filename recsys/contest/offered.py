@@ -79,9 +79,7 @@ def next_market(scorer: ChoiceScorer, market: Market) -> tuple[I32, MarketChoice
     within = np.ones(len(product)) if offers.within is None else offers.within[product]
     known = np.flatnonzero((alternative >= 0) & (latest[alternative] >= 0) & (within > 0)).astype(np.int32)
     at = latest[alternative[known]]
-    per_row = ("alternative", "price", "firm", "attributes", "nests")
-    shown = {n: v[at] for n in per_row if (v := getattr(offers, n)) is not None}
-    offered = replace(offers, market=np.zeros(len(at), dtype=np.int32), **shown)
+    offered = replace(offers.take(at), market=np.zeros(len(at), dtype=np.int32))
     own = any(segment_of(str(m)) == market.name for m in scorer.space.markets.ids)
     choice = scorer.market(0, offered, scorer.space.segments.row(market.name) if own else -1)
     part = (1 - choice.rho) * np.log(within[known])

@@ -6,18 +6,20 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 
 from recsys.config import Contender, Settings
 from recsys.contest import demand as step
 from recsys.contest.demand import climb, demand, serving, wanted
-from recsys.contest.market_tracks import HeldMarkets, Marks, held_markets, marks, popularity
+from recsys.contest.market_tracks import HeldMarkets, Marks, Past, customers_of, held_markets, marks, popularity
 from recsys.contract import Run
 from recsys.data.lake import Lake, ref_from
 from recsys.models import catalog
 from recsys.models.logit import Logit
+from recsys.ranking.lists import active_customers
 from recsys.scorers.store import scorer_bytes
-from tests.contest.market_world import LAST, PAST, SETTINGS, data, held, iso
+from tests.contest.market_world import LAST, PAST, SETTINGS, data, held, iso, lines
 
 CHOICE = Logit(draws=5, instruments=("cost",))
 
@@ -33,7 +35,8 @@ def late() -> HeldMarkets:
 def marked(late: HeldMarkets) -> dict[str, Marks]:
     since = step.end_of_day(step._day(late.since) - 1, SETTINGS)
     families = {"logit": CHOICE, "popularity": catalog.build("popularity", {})}
-    found = {n: marks(e.fit(data(PAST), Run()).scorer, late, data(PAST), held(), since) for n, e in families.items()}
+    past = Past(data(PAST), held(), since, customers_of(data(PAST), late, 365))
+    found = {n: marks(e.fit(data(PAST), Run()).scorer, late, past) for n, e in families.items()}
     return {n: m for n, m in found.items() if m is not None}
 
 
@@ -48,6 +51,33 @@ def test_held_markets_lie_wholly_after_the_cutoff_and_are_over(late: HeldMarkets
     unfinished = held_markets(data(), iso(PAST + 2), iso(LAST - 6))
     assert unfinished is not None
     assert np.unique(unfinished.period[unfinished.late]).size == 2  # the first had begun before, the last is not over
+
+
+def test_a_segments_customers_are_those_who_bought_lately(late: HeldMarkets) -> None:
+    year, day = customers_of(data(PAST), late, 365), customers_of(data(PAST), late, 1)
+    assert set(year) == set(day) == {"north", "south"}
+    last = lines().filter(pl.col("day") == PAST)
+    for name in year:
+        assert day[name].tolist() == sorted(last.filter(pl.col("segment") == name)["customer"].unique().to_list())
+        assert len(year[name]) > 5 * len(day[name]) > 0
+
+
+def test_the_shops_own_active_days_count_and_once_for_all_contenders(
+    tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake, asked = Lake(str(tmp_path)), []
+    night = {"day": LAST, "train": lake.put_value("t", data(PAST)).json(), "held": lake.put_value("h", held()).json()}
+    popular = scorer_bytes(catalog.build("popularity", {}).fit(data(PAST), Run()).scorer)
+    records = [{"name": n, "status": "ok", "scorer": lake.put_new(n, popular).json()} for n in ("one", "two")]
+
+    def active(train: Any, days: int) -> Any:
+        asked.append(days)
+        return active_customers(train, days)
+
+    monkeypatch.setattr("recsys.contest.market_tracks.active_customers", active)
+    settings = SETTINGS.model_copy(update={"publishing": SETTINGS.publishing.model_copy(update={"active_days": 21})})
+    assert set(step.tracks(settings, lake, night, data(), records)["marks"]) == {"one", "two"}
+    assert asked == [21]
 
 
 def test_who_knows_prices_explains_markets_better_than_who_does_not(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,8 +12,6 @@ from recsys.contract import F64, I32, Flags, Index, Offers, Space
 from recsys.errors import ConfigError, DataError
 from recsys.scorers.choice import columns_of, segment_of
 
-PER_ROW = ("market", "alternative", "price", "firm", "attributes", "cost", "units", "shares",
-           "instruments", "nests", "clusters")  # fmt: skip
 EFFECTS = ("product", "segment", "period", "market", "firm")
 
 
@@ -70,7 +67,7 @@ class Panel:
     def take(self, rows: Flags) -> Panel:
         """The flagged rows; every index stays."""
         supply = None if self.supply_instruments is None else self.supply_instruments[rows]
-        return Panel(take_rows(self.offers, rows), self.space, {k: v[rows] for k, v in self.levels.items()}, supply)
+        return Panel(self.offers.take(rows), self.space, {k: v[rows] for k, v in self.levels.items()}, supply)
 
     def _raw_level(self, name: str) -> I32:
         if name in self.levels:
@@ -110,9 +107,3 @@ def require_choice(panel: Panel) -> Panel:
             cure="Use larger markets (longer periods, fewer regions), or a panel with the rival products.",
         )  # fmt: skip
     return panel
-
-
-def take_rows(offers: Offers, rows: Flags) -> Offers:
-    """Some rows of the offers; alternatives and markets keep their numbers."""
-    given = {name: getattr(offers, name) for name in PER_ROW}
-    return dataclasses.replace(offers, **{n: v[rows] for n, v in given.items() if v is not None})
