@@ -25,7 +25,7 @@ def replay(params: Mapping[str, Any], nights: int, *, backtest_every: int, tell:
     `backtest_every` nights (its records serve the gates in between); daily evidence is new every night.
     """
     settings = load(params.get("config"))
-    asked = [settings.model_dump(exclude={"folder", "runtime", "tracking"}), params.get("contenders"), nights]
+    asked = [settings.terms(), params.get("contenders"), nights]
     own = settings.runtime_folder / "replay" / key_of(*asked, backtest_every) / "lake"  # one root per question
     root = str(params.get("lake") or own)
     night = steps.ingest(steps.start_night({**params, "lake": root}))

@@ -115,6 +115,8 @@ def test_the_night_ends_with_a_champion_that_found_the_tribes(lived: Any) -> Non
     assert result["night"]["as_of"] == LAST_FULL
     assert result["decision"]["action"] == "first"
     assert result["decision"]["champion"] in ("buy_again", "item_neighbours")  # either knows who is of which tribe
+    assert result["decision"]["digests"]["data"] == result["night"]["digest"]
+    assert len(result["decision"]["digests"]["config"]) == 16
     means = {
         r["name"]: r["tracks"]["repeats"]["metrics"]["ndcg_at_5"]["mean"] for r in result["backtests"] if "tracks" in r
     }

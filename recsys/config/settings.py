@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from pydantic import Field, field_validator, model_validator
 
@@ -82,6 +82,10 @@ class Settings(Section):
     def file(self, path: str) -> str:
         """A path of recsys.toml, absolute."""
         return path if "://" in path else str((Path(self.folder) / path).resolve())
+
+    def terms(self) -> dict[str, Any]:
+        """What a result can depend on: all settings but where things lie and who is told."""
+        return self.model_dump(exclude={"folder", "runtime", "tracking"})
 
     def entered(self) -> dict[str, Contender]:
         """The contenders that are ticked, by name."""

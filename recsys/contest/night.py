@@ -10,6 +10,8 @@ from recsys import publication
 from recsys.config import Settings
 from recsys.contest.decide import Standing
 from recsys.contest.gates import Candidate
+from recsys.contest.record import key_of
+from recsys.data.ingest import day_name
 from recsys.data.lake import Lake, ref_from
 from recsys.errors import ConflictError, StoreError
 from recsys.evaluation.scorecard import Scorecard
@@ -21,6 +23,19 @@ SHOWN = ("name", "family", "status", "reason", "fit_seconds", "peak_memory_mb", 
 def folder(night: Json) -> str:
     """Where what this night makes lies."""
     return f"nights/{night['as_of']}/{night['key']}"
+
+
+def digests(settings: Settings, night: Json) -> Json:
+    """sha256 of the data a decision rests on and of the settings it was taken under: alike where both are."""
+    return {"data": night["digest"], "config": key_of(settings.terms())}
+
+
+def dataset_inputs(settings: Settings, lake: Lake, day: int) -> tuple[str, list[Any]]:
+    """(folder, inputs): where the dataset of a day lies, and all it is made from."""
+    from recsys.data.prepare import inputs_of
+
+    inputs = [inputs_of(lake, day), settings.terms()]
+    return f"datasets/{day_name(day)}-{key_of(*inputs)}", inputs
 
 
 def night_before(lake: Lake, day: int) -> Json | None:
@@ -161,17 +176,6 @@ def small(record: Json) -> Json:
     if "tables" in told.get("report", {}):
         told["report"] = {k: v for k, v in told["report"].items() if k != "tables"}
     return told
-
-
-def plain(value: Any) -> Any:
-    """JSON without NaN or infinity."""
-    if isinstance(value, Mapping):
-        return {str(k): plain(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(v) for v in value]
-    if isinstance(value, float) and not abs(value) < float("inf"):
-        return None
-    return value
 
 
 def _nights_between(first: str, last: str) -> int:

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from recsys.config import Contender, Settings
-from recsys.contest.night import folder
-from recsys.contest.record import key_of
+from recsys.contest.night import dataset_inputs, folder
 from recsys.contest.spaces import can_tune, space_of
 from recsys.contest.tune import Terms, ground, tune
 from recsys.contract import Dataset
@@ -72,7 +71,6 @@ def past_of_shop(settings: Settings, lake: Lake) -> tuple[Dataset, str]:
     from recsys.data.ingest import day_name
 
     day, _ = prepared.as_of_day(lake, None)
-    keys = [prepared.inputs_of(lake, day), settings.model_dump(exclude={"folder", "runtime", "tracking"})]
-    made = prepared.prepare(lake, settings, day, f"datasets/{day_name(day)}-{key_of(*keys)}")
+    made = prepared.prepare(lake, settings, day, dataset_inputs(settings, lake, day)[0])
     data = lake.read_value(Dataset, ref_from(made["train"]))
     return data, f"{settings.shop.name} up to {day_name(day - settings.contest.days)}"

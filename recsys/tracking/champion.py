@@ -16,7 +16,7 @@ from recsys.config import Settings
 from recsys.data.lake import Lake
 from recsys.tracking.card import described, model_card
 from recsys.tracking.connect import Book
-from recsys.tracking.runs import Json
+from recsys.tracking.runs import Json, config_digest
 
 FORM = Path(__file__).parents[1] / "serving_model.py"
 ARRAYS = "champion.safetensors"  # of the generation: the scorer itself, kept beside the lists
@@ -147,6 +147,7 @@ def _tags(entry: publication.Entry, night: Json, decision: Json) -> dict[str, st
         "scorer_sha256": str(files[ARRAYS]["sha256"]),
         "lists_sha256": str(files["lists.parquet"]["sha256"]),
         "dataset_digest": str(night["digest"]),
+        "config_digest": config_digest(decision),
     }
 
 

@@ -57,6 +57,7 @@ def log_summary(book: Book, settings: Settings, lake: Lake, told: Json) -> str:
     reasons = " ".join(decision.get("reasons", ()))
     tags = tags_of(night, "summary", "night") | {
         "champion": str(decision.get("champion")),
+        "config_digest": config_digest(decision),
         "action": str(decision.get("action")),
         "generation": str(published.get("generation")),
         "mlflow.note.content": f"As of {night['as_of']}: **{decision.get('champion')}**. {reasons}",
@@ -173,6 +174,11 @@ def tags_of(night: Json, kind: str, name: str) -> dict[str, str]:
         "git_commit": str(night.get("code", "")),
         "mlflow.source.name": "recsys",
     }
+
+
+def config_digest(decision: Json) -> str:
+    """Of the settings a decision was taken under; "" where it says none."""
+    return str(dict(decision.get("digests", {})).get("config", ""))
 
 
 def _open(book: Book, known: str | None, name: str, tags: Mapping[str, str]) -> str:

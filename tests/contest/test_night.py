@@ -26,6 +26,18 @@ def test_a_scorer_of_last_night_has_no_age_however_long_ago_that_was() -> None:
     assert books.standing(stale, NIGHT).scorer_age == 7
 
 
+def test_a_decision_names_its_data_and_its_settings() -> None:
+    from recsys.config import Settings
+
+    one = Settings.model_validate({"contest": {"days": 14}, "folder": "/here", "runtime": "/there"})
+    told = books.digests(one, {"digest": "d4"})
+    assert (told["data"], len(told["config"])) == ("d4", 16)
+    elsewhere = one.model_copy(update={"folder": "/somewhere", "runtime": "/else"})
+    assert books.digests(elsewhere, {"digest": "d4"}) == told  # where things lie changes no result
+    other = Settings.model_validate({"contest": {"days": 15}})
+    assert books.digests(other, {"digest": "d4"})["config"] != told["config"]
+
+
 def test_when_a_night_publishes_nothing() -> None:
     now = publication.Standing(3, SERVED, "a", "2024-03-18", (), False)
     decision = {"champion": "a", "base": 3}

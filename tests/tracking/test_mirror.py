@@ -44,6 +44,8 @@ def test_runs_are_flat_and_carry_their_tags(told: Told) -> None:
     tags = found["ease"].data.tags
     assert (tags["contender"], tags["family"], tags["night"]) == ("ease", "ease", "2011-12-08")
     assert (tags["airflow_run"], tags["dataset_digest"], tags["git_commit"]) == ("manual__8", "e" * 64, "c0ffee")
+    whole = found["night 2011-12-08"].data.tags
+    assert (whole["dataset_digest"], whole["config_digest"]) == ("e" * 64, "5e77")
     assert (tags["role"], found["als_small"].data.tags["role"]) == ("champion", "challenger")
     assert found["ease"].data.params == {
         "family": "ease",
@@ -111,6 +113,7 @@ def test_the_champion_is_served_from_plain_arrays(told: Told) -> None:
     assert (version.tags["generation"], version.tags["contender"]) == ("gen-000001", "ease")
     assert version.tags["reasons"] == "ease is best."
     assert (version.tags["night"], version.tags["decision"]) == ("2011-12-08", "first")
+    assert (version.tags["dataset_digest"], version.tags["config_digest"]) == ("e" * 64, "5e77")
     assert version.description.startswith("# ease, generation gen-000001")
     mlflow.set_tracking_uri(connect.address(one))
     folder = Path(mlflow.artifacts.download_artifacts("models:/recsys-corner@champion"))
