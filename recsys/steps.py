@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,6 @@ from recsys.data.lake import Lake
 
 Json = dict[str, Any]
 Night = dict[str, Any]
-EPOCH = date(1970, 1, 1).toordinal()
 
 
 def start_night(params: Mapping[str, Any]) -> Night:
@@ -62,17 +61,17 @@ def ingest(night: Night) -> Night:
 def prepare(night: Night) -> Night:
     """Build the Dataset as of the night's day, the backtest's past and its held-out days."""
     from recsys.contest.fits import limits_of
-    from recsys.contest.night import folder
+    from recsys.contest.night import dataset_inputs, folder
     from recsys.contest.record import key_of
     from recsys.data import prepare as data
+    from recsys.data.ingest import day_name
     from recsys.data.runs import remember
 
     settings, lake = _open(night)
     day, note = data.as_of_day(lake, night["asked"])
-    as_of = date.fromordinal(EPOCH + day).isoformat()
+    as_of, (place, known) = day_name(day), dataset_inputs(settings, lake, day)
     inputs = [
-        data.inputs_of(lake, day),
-        settings.terms(),
+        *known,
         night["contenders"],
         list(limits_of(night).values()),
         recsys.__version__,
@@ -81,7 +80,6 @@ def prepare(night: Night) -> Night:
     ]
     night = {**night, "as_of": as_of, "day": day, "key": key_of(*inputs), "note": note}
     prepared = f"{folder(night)}/prepared.json"
-    place = f"datasets/{as_of}-{key_of(inputs[0], inputs[1])}"
     made = data.prepare(lake, settings, day, place, backtest=night.get("backtest", True))
     lake.put_json(prepared, made)
     remember(lake, night)
@@ -127,6 +125,7 @@ def decide(night: Night, backtests: Sequence[Json], evidence: Json, trial: Json 
     from recsys.contest import daily
     from recsys.contest import decide as rule
     from recsys.contest import night as books
+    from recsys.contest.plain import plain
     from recsys.data.runs import remember
 
     settings, lake = _open(night)
@@ -151,7 +150,7 @@ def decide(night: Night, backtests: Sequence[Json], evidence: Json, trial: Json 
         board = books.leaderboard(backtests, settings)
         facts = {"evidence": dict(evidence), "leaderboard": board, "base": now.number, "path": path}
         facts |= {"rungs": (trial or {}).get("rungs", {}), "digests": books.digests(settings, night)}
-        return {**books.plain(decision.json()), **facts}
+        return {**plain(decision.json()), **facts}
 
     decided: Json = lake.once(path, make)
     remember(lake, night, path)

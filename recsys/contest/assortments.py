@@ -22,8 +22,9 @@ from recsys.assortment.rules import Constraints, rules_of
 from recsys.assortment.state import stated
 from recsys.config import Settings
 from recsys.contest.chances import calibrate
-from recsys.contest.night import champion_record, folder, plain
+from recsys.contest.night import champion_record, folder
 from recsys.contest.offered import Feed, Market, choice_feed, markets, recommender_feed
+from recsys.contest.plain import plain
 from recsys.contest.record import Record, key_of, load_fitted
 from recsys.contract import Dataset, Scorer
 from recsys.data.lake import Lake, ref_from

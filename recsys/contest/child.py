@@ -18,6 +18,7 @@ from typing import Any, TextIO
 import numpy as np
 
 from recsys import arrays
+from recsys.contest.plain import plain
 from recsys.contract import Dataset, Estimator, Fitted, Run, Scorer, Split, State
 from recsys.errors import FitError, RecsysError, RefusedError
 from recsys.models import catalog
@@ -38,7 +39,7 @@ def main(folder: str) -> int:
     try:
         result = _fit(Path(folder), job)
     except RefusedError as error:
-        result = {"status": "refused", "reason": str(error), "report": _plain(error.report)}
+        result = {"status": "refused", "reason": str(error), "report": plain(error.report)}
     except RecsysError as error:
         result = {"status": "failed", "reason": str(error)}
     except MemoryError:
@@ -66,13 +67,13 @@ def _fit(folder: Path, job: Mapping[str, Any]) -> dict[str, Any]:
         seconds, cpu_seconds = time.perf_counter() - began, time.process_time() - cpu
     (folder / "scorer.safetensors").write_bytes(scorer_bytes(fitted.scorer))
     (folder / "state.safetensors").write_bytes(arrays.to_bytes(Packed(dict(fitted.state))))
-    report = _plain(dict(fitted.report))
+    report = plain(dict(fitted.report))
     return {"status": "ok", "report": report, "fit_seconds": seconds, "fit_cpu_seconds": cpu_seconds}
 
 
 def _run(job: Mapping[str, Any], progress: TextIO) -> Run:
     def log(step: int, **numbers: float) -> None:
-        progress.write(json.dumps({"step": step, **_plain(numbers)}) + "\n")
+        progress.write(json.dumps({"step": step, **plain(numbers)}) + "\n")
 
     parts: dict[str, Scorer] = {n: load_scorer(Path(p).read_bytes()) for n, p in job.get("parts", {}).items()}
     validation = job.get("validation")
@@ -109,20 +110,6 @@ def peak_memory_mb() -> float:
             return int(held[0]) / 1024
     unit = 2**20 if sys.platform == "darwin" else 2**10
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(k): _plain(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(v) for v in value]
-    if isinstance(value, np.ndarray):
-        return _plain(value.tolist())
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, float) and not np.isfinite(value):
-        return None
-    return value
 
 
 def _leave_traceback(folder: Path) -> None:

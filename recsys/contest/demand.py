@@ -18,8 +18,9 @@ import numpy as np
 
 from recsys.config import Settings
 from recsys.contest.market_tracks import HeldMarkets, Marks, Past, customers_of, held_markets, marks, popularity
-from recsys.contest.night import folder, night_before, plain
+from recsys.contest.night import folder, night_before
 from recsys.contest.optional import settled
+from recsys.contest.plain import plain
 from recsys.contest.record import load_fitted
 from recsys.contract import Dataset
 from recsys.data.dataset import CHOICE_FAMILIES, end_of_day

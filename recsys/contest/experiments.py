@@ -13,7 +13,8 @@ from recsys import publication
 from recsys.config import Settings
 from recsys.contest import visitors, worth
 from recsys.contest.evidence import NO_EXPOSURES, Evidence, Found, Json
-from recsys.contest.night import plain, published_before
+from recsys.contest.night import published_before
+from recsys.contest.plain import plain
 from recsys.data.lake import Lake
 from recsys.errors import RecsysError, StoreError
 

@@ -13,6 +13,7 @@ from recsys.contest import night as books
 from recsys.contest.decide import Standing
 from recsys.data.lake import Lake
 from recsys.errors import ConflictError, StoreError
+from tests.shops import live
 from tests.test_steps import TOML, write_orders
 
 SERVED = {"as_of": "2024-03-20", "scorer_age_nights": 0}
@@ -51,15 +52,11 @@ def test_when_a_night_publishes_nothing() -> None:
         books.why_not(publication.Standing(0, None, None, None, (), False), NIGHT, {"champion": None, "base": 0})
 
 
-def test_what_travels_is_small_and_plain() -> None:
+def test_what_travels_is_small() -> None:
     record = {"name": "a", "status": "ok", "progress": [{"step": 1.0}] * 500}
     assert books.small(record) == {"name": "a", "status": "ok", "epochs": 500}
     fitted = {"name": "a", "report": {"rung": "logit", "tables": {"large": 1}}}
     assert books.small(fitted)["report"] == {"rung": "logit"}
-    assert books.plain({"a": [float("nan"), (float("-inf"), 1.5)], "b": {"c": "x"}}) == {
-        "a": [None, [None, 1.5]],
-        "b": {"c": "x"},
-    }
 
 
 def test_contenders_without_a_score_come_last() -> None:
@@ -77,17 +74,6 @@ def test_contenders_without_a_score_come_last() -> None:
     assert [r["name"] for r in books.leaderboard(rows, Settings())] == ["better", "worse", "lost", "silent"]
 
 
-def live(params: dict[str, Any]) -> tuple[dict[str, Any], list[Any]]:
-    """(publication, everything that travelled between tasks)."""
-    night = steps.prepare(steps.ingest(steps.start_night(params)))
-    evidence = steps.judge(night)
-    backtests = [steps.backtest(night, name) for name in night["contenders"]]
-    decision = steps.decide(night, backtests, evidence)
-    fits = [steps.fit(night, name) for name in steps.eligible(backtests, decision)]
-    published = steps.publish(night, decision, fits)
-    return published, [night, evidence, *backtests, *fits, published]
-
-
 @pytest.mark.slow
 def test_a_champion_whose_fit_fails_is_served_from_its_last_one_and_replaced_after_a_week(tmp_path: Path) -> None:
     """`late` learns from one day; after 2024-03-20 there are none until 2024-04-01."""
@@ -100,7 +86,9 @@ def test_a_champion_whose_fit_fails_is_served_from_its_last_one_and_replaced_aft
 
     def night(as_of: str, *contenders: str) -> dict[str, Any]:
         asked = {"config": str(config), "contenders": list(contenders), "as_of": as_of}
-        published, travelled = live(asked)
+        told = live(asked)
+        published = told["publication"]
+        travelled = [told["night"], steps.judge(told["night"]), *told["backtests"], *told["fits"], published]
         assert max(len(json.dumps(value)) for value in travelled) < 30_000
         manifest = dict(publication.current(lake).manifest)
         assert (manifest["champion"], manifest["as_of"]) == (published["champion"], as_of)
@@ -115,3 +103,15 @@ def test_a_champion_whose_fit_fails_is_served_from_its_last_one_and_replaced_aft
     last = night("2024-03-27", "late", "popularity")
     assert (last["champion"], last["scorer_age_nights"], last["action"]) == ("popularity", 0, "promote")
     assert "could not be fitted for 7 nights" in last["reasons"][0]
+
+
+def test_where_a_dataset_lies_depends_on_the_data_and_on_what_changes_results(tmp_path: Path) -> None:
+    from recsys.config import parse
+
+    lake = Lake(str(tmp_path))
+    place, inputs = books.dataset_inputs(parse({"shop": {"name": "a"}}), lake, 19_723)
+    assert place.startswith("datasets/2024-01-01-")
+    assert len(inputs) == 2
+    moved = parse({"shop": {"name": "a"}, "runtime": "elsewhere", "tracking": {"url": "http://x"}, "folder": "/y"})
+    assert books.dataset_inputs(moved, lake, 19_723) == (place, inputs)
+    assert books.dataset_inputs(parse({"shop": {"name": "b"}}), lake, 19_723)[0] != place
