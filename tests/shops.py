@@ -1,11 +1,16 @@
-"""Shops on disk that several tests live in: a simulated marketplace and the recsys.toml beside it."""
+"""What several tests live in: a simulated marketplace on disk with its recsys.toml, and a whole night."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from recsys.data.marketplace import PRESETS, Size
 from recsys.data.simulate import simulate, write
+from recsys.night import run_night
 
 MARKET = """
 runtime = "run"
@@ -32,6 +37,13 @@ window_days = 28
 [contenders.item_neighbours]
 family = "item_neighbours"
 """
+
+
+def live(params: Mapping[str, Any]) -> dict[str, Any]:
+    """A whole night as `run_night` tells it, with nobody behind MLflow's address."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RECSYS_TRACKING__URL", "http://127.0.0.1:9")
+        return run_night(params)
 
 
 def small_market(folder: Path, more: str = "", size: Size = PRESETS["small"]) -> Path:

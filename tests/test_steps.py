@@ -11,6 +11,7 @@ import pytest
 from recsys import publication, steps
 from recsys.data.lake import Lake
 from recsys.errors import EmptyError
+from tests.shops import live
 
 LAST_FULL = "2024-03-20"
 TOML = """
@@ -73,24 +74,6 @@ def shop(root: Path, last: str = "2024-03-21", poison: bool = False) -> dict[str
     write_orders(root / "orders.csv", last, poison)
     (root / "recsys.toml").write_text(TOML.format(root=root))
     return {"config": str(root / "recsys.toml")}
-
-
-def live(params: dict[str, Any]) -> dict[str, Any]:
-    """A night up to its publication."""
-    night = steps.prepare(steps.ingest(steps.start_night(params)))
-    evidence = steps.judge(night)
-    backtests = [steps.backtest(night, name) for name in night["contenders"]]
-    decision = steps.decide(night, backtests, evidence)
-    fits = [steps.fit(night, name) for name in night["contenders"]]
-    published = steps.publish(night, decision, fits)
-    return {
-        "night": night,
-        "evidence": evidence,
-        "backtests": backtests,
-        "decision": decision,
-        "fits": fits,
-        "published": published,
-    }
 
 
 @pytest.fixture(scope="module")
@@ -163,8 +146,8 @@ def test_the_same_night_again_changes_nothing(lived: Any) -> None:
     before = {p: (root / "runtime/lake" / p).read_bytes() for p in lake_of(root).paths("generations")}
     again = live(params)
     assert again["decision"] == first["decision"]
-    assert again["published"]["current"] is False
-    assert again["published"]["generation"] == first["published"]["generation"]
+    assert again["publication"]["current"] is False
+    assert again["publication"]["generation"] == first["publication"]["generation"]
     assert {p: (root / "runtime/lake" / p).read_bytes() for p in lake_of(root).paths("generations")} == before
 
 
@@ -173,7 +156,7 @@ def test_an_earlier_day_never_touches_what_is_served(lived: Any) -> None:
     root, params, _ = lived
     before = lake_of(root).read("CURRENT")
     past = live({**params, "as_of": "2024-03-10"})
-    assert past["published"]["generation"] is None
+    assert past["publication"]["generation"] is None
     assert lake_of(root).read("CURRENT") == before
 
 
@@ -184,12 +167,13 @@ def test_the_next_night_is_judged_by_new_orders_only(tmp_path: Path) -> None:
     write_orders(tmp_path / "orders.csv", "2024-03-23")
     second = live(params)
     assert second["night"]["as_of"] == "2024-03-22"
-    assert second["evidence"]["status"] == "ok"
-    assert second["evidence"]["nights"] == ["2024-03-22"]
-    assert 0 < second["evidence"]["customers"] <= 60
+    evidence = steps.judge(second["night"])
+    assert evidence["status"] == "ok"
+    assert evidence["nights"] == ["2024-03-22"]
+    assert 0 < evidence["customers"] <= 60
     assert second["decision"]["action"] == "keep"
     assert second["decision"]["tests"]
-    assert second["published"]["generation"] == "gen-000002"
+    assert second["publication"]["generation"] == "gen-000002"
 
 
 @pytest.mark.slow
@@ -232,7 +216,7 @@ def test_a_contender_that_fails_is_a_record_and_the_night_goes_on(tmp_path: Path
     assert late["status"] == "failed"
     assert "no orders" in late["reason"]
     assert result["decision"]["gates"]["late"]["failed"]
-    assert result["published"]["current"]
+    assert result["publication"]["current"]
 
 
 def tiny(customer: str, product: str) -> list[str]:
@@ -247,16 +231,13 @@ def tiny(customer: str, product: str) -> list[str]:
 )
 def test_where_nobody_can_be_judged_the_night_ends_with_popularity(tmp_path: Path, customer: str, product: str) -> None:
     params = tiny_shop(tmp_path, tiny(customer, product))
-    night = steps.prepare(steps.ingest(steps.start_night(params)))
-    backtests = [steps.backtest(night, name) for name in night["contenders"]]
-    decision = steps.decide(night, backtests, steps.judge(night))
-    fits = [steps.fit(night, name) for name in steps.eligible(backtests, decision)]
-    published = steps.publish(night, decision, fits)
+    told = live(params)
+    decision, published = told["decision"], told["publication"]
     assert (published["champion"], published["current"]) == ("popularity_28d", True)
     assert "no contender is judged" in decision["reasons"][0]
     new = [row["tracks"].get("new", {}).get("metrics", {}) for row in decision["leaderboard"]]
     assert all(value["mean"] is None for metrics in new for value in metrics.values())  # n/a, not 0 and not NaN
-    assert "n/a" in Path(steps.report(night, backtests, decision, published)["page"]).read_text()
+    assert "n/a" in Path(told["report"]["page"]).read_text()
     rows = lists_of(tmp_path).filter(pl.col("customer") == "default").height
     assert rows == len({line.split(",")[2] for line in tiny(customer, product)})
 

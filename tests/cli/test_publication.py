@@ -12,6 +12,7 @@ from recsys import publication, steps
 from recsys.cli import build
 from recsys.data.lake import Lake
 from recsys.errors import RecsysError, UsageError
+from tests.shops import live
 from tests.test_steps import TOML, write_orders
 
 FEW = ("popularity_28d", "item_neighbours")
@@ -29,12 +30,8 @@ class Shop:
         """(decision, publication) of the night whose newest order line is of day `last`."""
         write_orders(self.root / "orders.csv", last)
         asked = {"config": self.config, "contenders": list(FEW), **params}
-        night = steps.prepare(steps.ingest(steps.start_night(asked)))
-        evidence = steps.judge(night)
-        backtests = [steps.backtest(night, name) for name in night["contenders"]]
-        decision = steps.decide(night, backtests, evidence)
-        fits = [steps.fit(night, name) for name in steps.eligible(backtests, decision)]
-        return decision, steps.publish(night, decision, fits)
+        told = live(asked)
+        return told["decision"], told["publication"]
 
     def tell(self, *words: str, code: int = 0) -> str:
         answer = CliRunner().invoke(build(), [*words, "--config", self.config], catch_exceptions=False)

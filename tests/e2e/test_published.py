@@ -11,16 +11,13 @@ from recsys import publication
 from recsys.config import load
 from recsys.data.lake import Lake
 from recsys.data.marketplace import NON_PRODUCTS, Size
-from recsys.night import run_night
-from tests.shops import TABLES, TWO_CONTENDERS, small_market
+from tests.shops import TABLES, TWO_CONTENDERS, live, small_market
 
 SIZE = 8
 MORE = f"""
 {TABLES}
 [publishing]
 size = {SIZE}
-[tracking]
-url = "http://127.0.0.1:9"
 {TWO_CONTENDERS}
 [contenders.complements]
 family = "complements"
@@ -32,7 +29,7 @@ family = "complements"
 def test_no_published_table_holds_what_cannot_be_bought_and_lists_are_full(tmp_path: Path, seed: int) -> None:
     market = Size(customers=90 + 30 * seed, products=50 + 10 * seed, sellers=3 + seed, days=60, seed=seed)
     config = small_market(tmp_path, MORE, market)
-    told = run_night({"config": str(config)})
+    told = live({"config": str(config)})
     lake = Lake(str(load(config).lake_folder))
     entry = publication.current(lake)
     assert entry.name == told["publication"]["generation"]
