@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -90,13 +91,15 @@ def known(lake: Lake, first_day: int, last_day: int) -> bool:
 
 
 def recent(lake: Lake, until_day: int, nights: int) -> list[Evidence]:
-    """The last `nights` windows that end by `until_day`, newest first, each day counted once."""
-    kept: list[Evidence] = []
-    for evidence in _newest_first(lake):
-        free = not kept or evidence.last_day < kept[-1].first_day
-        if evidence.last_day <= until_day and free and len(kept) < nights:
-            kept.append(evidence)
-    return kept
+    """The last `nights` windows that end by `until_day`, newest first, each day counted once; only these are read."""
+    kept: list[str] = []
+    free = until_day  # the last day that is not counted yet
+    for path in sorted(lake.paths(FOLDER), reverse=True):
+        first_day, last_day = _days(path)
+        if last_day <= free and len(kept) < nights:
+            kept.append(path)
+            free = first_day - 1
+    return [lake.read_value(Evidence, path) for path in kept]
 
 
 def pool(windows: Sequence[Evidence]) -> Pooled | None:
@@ -127,10 +130,11 @@ def _row(window: Evidence, values: F64, name: str) -> F64:
     return row
 
 
-def _newest_first(lake: Lake) -> Iterator[Evidence]:
-    for path in sorted(lake.paths(FOLDER), reverse=True):
-        yield lake.read_value(Evidence, path)
-
-
 def _path(first_day: int, last_day: int) -> str:
     return f"{FOLDER}/{last_day:08d}-{first_day:08d}.safetensors"
+
+
+def _days(path: str) -> tuple[int, int]:
+    """(first, last) day of a window, as its path says."""
+    last, first = PurePosixPath(path).stem.split("-")
+    return int(first), int(last)
