@@ -13,8 +13,10 @@ from recsys.config import Contender, Settings
 from recsys.contest import demand as step
 from recsys.contest.demand import climb, demand, serving, wanted
 from recsys.contest.market_tracks import HeldMarkets, Marks, Past, customers_of, held_markets, marks, popularity
+from recsys.contest.optional import attempt
 from recsys.contract import Run
 from recsys.data.lake import Lake, ref_from
+from recsys.errors import DataError, RecsysError, StoreError
 from recsys.models import catalog
 from recsys.models.logit import Logit
 from recsys.ranking.lists import active_customers
@@ -157,6 +159,35 @@ def test_the_facts_of_a_night(tmp_path: Any) -> None:
     without = replace(data(PAST), offers=None)
     again = night | {"key": "other", "dataset": lake.put_value("w", without).json()}
     assert "no product x market panel" in demand(SETTINGS, lake, again, [], [])["reason"]
+
+
+@pytest.mark.parametrize("error", [DataError, StoreError])
+def test_one_contender_that_cannot_be_judged_is_left_out_unless_the_lake_did_not_answer(
+    tmp_path: Any, monkeypatch: pytest.MonkeyPatch, error: type[RecsysError]
+) -> None:
+    lake = Lake(str(tmp_path))
+    night = {
+        "as_of": iso(LAST), "key": "k", "day": LAST, "dataset": lake.put_value("d", data()).json(),
+        "train": lake.put_value("t", data(PAST)).json(), "held": lake.put_value("h", held()).json(),
+    }  # fmt: skip
+    popular = scorer_bytes(catalog.build("popularity", {}).fit(data(PAST), Run()).scorer)
+    records = [{"name": n, "status": "ok", "scorer": lake.put_new(n, popular).json()} for n in ("one", "two")]
+    loaded = step.load_fitted
+
+    def once(lake: Lake, record: Any) -> Any:
+        if record["name"] == "one":
+            raise error("The scorer of one", got="planted")
+        return loaded(lake, record)
+
+    monkeypatch.setattr(step, "load_fitted", once)
+    if error is DataError:
+        facts = demand(SETTINGS, lake, night, records, [])
+        assert facts["left_out"] == {"one": "The scorer of one; got planted."}
+        assert [row["contender"] for row in facts["market_choice"]] == ["two"]
+        return
+    assert attempt("demand", lambda: demand(SETTINGS, lake, night, records, []))["status"] == "failed"
+    monkeypatch.setattr(step, "load_fitted", loaded)  # it answers the next try
+    assert len(demand(SETTINGS, lake, night, records, [])["market_choice"]) == 2
 
 
 def stored(lake: Lake, name: str, fitted: Any) -> dict[str, Any]:

@@ -204,6 +204,31 @@ def test_one_part_that_fails_stops_neither_the_others_nor_the_night(
     assert facts["tests"]["status"] == "ok"
 
 
+def test_orders_and_the_past_are_read_once(lived: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    read, scanned = [], []
+    read_value, scan_frames = Lake.read_value, Lake.scan_frames
+    monkeypatch.setattr(
+        Lake, "read_value", lambda lake, kind, ref: read.append(ref.path) or read_value(lake, kind, ref)
+    )
+    monkeypatch.setattr(Lake, "scan_frames", lambda lake, refs: scanned.append(1) or scan_frames(lake, refs))
+    facts = steps.experiments({**lived["night"], "key": "counted"}, lived["backtests"])
+    assert facts["frontier"]["status"] == facts["off_policy"]["status"] == facts["money"]["status"] == "ok"
+    assert len(scanned) == 1
+    assert len(set(read)) == len(read)
+
+
+def test_a_refused_file_is_told_above_what_rests_on_older_ones(lived: dict[str, Any]) -> None:
+    settings, lake = steps._open(lived["night"])
+    told = [lived[name] for name in ("night", "backtests", "decision", "published")]
+    facts = {**lived["facts"], "refused": ["new.csv lacks a column for propensity"]}
+    facts["off_policy"] = {**facts["off_policy"], "left_out": {"ghost": "it knows nobody"}}
+    html = visitors.build(Page(settings, lake, *told, {"experiments": facts}))
+    assert html is not None
+    for words in ("were refused", "new.csv lacks a column", "ghost is left out: it knows nobody", "winner personal"):
+        assert words in html
+    assert "were refused" not in str(visitors.build(Page(settings, lake, *told, {"experiments": lived["facts"]})))
+
+
 def test_without_exposures_the_reason_is_told(lived: dict[str, Any], tmp_path: Path) -> None:
     bare = TOML.replace('[exposures]\npath = "data/exposures.csv.gz"\n', "").replace(
         'path = "data/', f'path = "{lived["root"]}/data/'

@@ -1,7 +1,7 @@
 import pytest
 
-from recsys.contest.optional import attempt, tried
-from recsys.errors import FitError
+from recsys.contest.optional import attempt, settled, tried
+from recsys.errors import FitError, RecsysError, StoreError
 
 
 def test_what_goes_wrong_becomes_a_status(caplog: pytest.LogCaptureFixture) -> None:
@@ -20,3 +20,15 @@ def test_what_goes_wrong_becomes_a_status(caplog: pytest.LogCaptureFixture) -> N
     assert found["status"] == "failed"
     assert "ValueError: surprise" in found["reason"]
     assert "Traceback" in caplog.text
+
+
+def test_what_is_refused_for_good_is_told_from_a_lake_that_did_not_answer() -> None:
+    def failing(error: RecsysError) -> int:
+        raise error
+
+    assert settled(lambda: 8) == (8, "")
+    assert settled(lambda: failing(FitError("A fit", got="NaN"))) == (None, "A fit; got NaN.")
+    with pytest.raises(StoreError):
+        settled(lambda: failing(StoreError("The lake")))
+    with pytest.raises(ZeroDivisionError):
+        settled(lambda: 1 // 0)
