@@ -1,4 +1,4 @@
-"""A contender's own figures: the metric by group of customers, and what its fit reported per epoch."""
+"""Figures: a contender's metric by group of customers and what its fit reported per epoch; all contenders' costs."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from recsys.config import Settings
+from recsys.contest.pareto import Point, pareto_front
 
 Json = Mapping[str, Any]
 INK, MARK = "#334155", "#c2410c"
@@ -51,6 +52,26 @@ def epochs_figure(name: str, curves: Mapping[str, Sequence[tuple[int, float]]]) 
         axes.grid(alpha=0.3)
     panels[0].set_title(f"{name}: what the fit reported", loc="left", fontsize=11)
     panels[-1].set_xlabel("epoch")
+    return figure
+
+
+def cost_figure(found: Sequence[Point], metric: str) -> Any:
+    """The plot as a matplotlib figure: the front in colour and joined by steps."""
+    from matplotlib.figure import Figure
+
+    front = pareto_front(found)
+    figure = Figure(figsize=(8, 4.5), layout="constrained")
+    axes = figure.subplots()
+    axes.step([p[1] for p in front], [p[2] for p in front], where="post", color=MARK, linewidth=1, zorder=1)
+    for point in found:
+        name, seconds, mean = point
+        axes.plot([seconds], [mean], "o", color=MARK if point in front else INK, zorder=2)
+        axes.annotate(name, (seconds, mean), xytext=(5, 4), textcoords="offset points", fontsize=8)
+    axes.set_xscale("symlog", linthresh=0.1)
+    axes.set_title("Quality against training cost: nobody is both cheaper and better than the marked", fontsize=10)
+    axes.set_xlabel("seconds of the fit")
+    axes.set_ylabel(metric.replace("_at_", "@"))
+    axes.grid(alpha=0.3)
     return figure
 
 

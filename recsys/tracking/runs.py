@@ -9,11 +9,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from recsys.config import Settings
-from recsys.contest.pareto import cost_figure, points
+from recsys.contest.pareto import points
 from recsys.data.lake import Lake
 from recsys.tracking.connect import Book
 from recsys.tracking.facts import log_facts, metrics_of_facts
-from recsys.tracking.plots import figures
+from recsys.tracking.plots import cost_figure, figures
 
 Json = Mapping[str, Any]
 ENDED = ("FINISHED", "FAILED")

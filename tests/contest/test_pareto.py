@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from recsys.contest.pareto import MARK, cost_figure, pareto_front, points
+from recsys.contest.pareto import pareto_front, points
 
 
 def row(name: str, seconds: float | None, mean: float | None) -> dict[str, object]:
@@ -19,13 +19,3 @@ def test_points_leave_out_who_was_not_scored() -> None:
 def test_the_front_holds_who_nobody_beats_in_both() -> None:
     assert [p[0] for p in pareto_front(points(ROWS, "new", "ndcg_at_10"))] == ["bar", "good", "slow"]
     assert pareto_front([("a", 1.0, 0.5), ("b", 1.0, 0.6), ("c", 2.0, 0.6)]) == [("b", 1.0, 0.6)]
-
-
-def test_the_figure_names_everybody_and_marks_the_front() -> None:
-    axes = cost_figure(points(ROWS, "new", "ndcg_at_10"), "ndcg_at_10").axes[0]
-    assert [text.get_text() for text in axes.texts] == ["bar", "good", "waste", "slow"]
-    step, *marks = axes.lines
-    assert step.get_xdata().tolist() == [0.1, 5, 90]
-    assert [mark.get_color() == MARK for mark in marks] == [True, True, False, True]
-    assert axes.get_ylabel() == "ndcg@10"
-    assert not cost_figure([], "ndcg_at_10").axes[0].texts

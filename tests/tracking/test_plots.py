@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from recsys.tracking.plots import figures
+from recsys.tracking.plots import MARK, cost_figure, figures
 from tests.tracking import world
 
 
@@ -22,3 +22,16 @@ def test_groups_with_their_n_and_epochs_with_their_steps(tmp_path: Path) -> None
 
 def test_nothing_to_draw(tmp_path: Path) -> None:
     assert list(figures(world.failed("x"), [], world.settings(tmp_path))) == []
+
+
+COSTS = [("bar", 0.1, 0.2), ("good", 5.0, 0.39), ("waste", 50.0, 0.30), ("slow", 90.0, 0.40)]
+
+
+def test_the_figure_names_everybody_and_marks_the_front() -> None:
+    axes = cost_figure(COSTS, "ndcg_at_10").axes[0]
+    assert [text.get_text() for text in axes.texts] == ["bar", "good", "waste", "slow"]
+    step, *marks = axes.lines
+    assert step.get_xdata().tolist() == [0.1, 5, 90]
+    assert [mark.get_color() == MARK for mark in marks] == [True, True, False, True]
+    assert axes.get_ylabel() == "ndcg@10"
+    assert not cost_figure([], "ndcg_at_10").axes[0].texts
