@@ -41,11 +41,6 @@ def read_instance(path: Path, constraints: Path | None = None) -> Instance:
     return instance_of(raw, str(path))
 
 
-def read_constraints(path: Path) -> Constraints:
-    """The rules a JSON file states, for instances that come from a fitted scorer; raises DataError."""
-    return constraints_of(parse.load(path), str(path))
-
-
 def instance_of(raw: Any, where: str = "instance") -> Instance:
     """The instance a JSON object states; raises DataError, or UsageError where the rules contradict the products."""
     raw = parse.mapping(raw, where, KEYS)

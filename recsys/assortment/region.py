@@ -6,7 +6,6 @@ otherwise a small integer programme for HiGHS. Every exact solver of this room a
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -54,12 +53,6 @@ def choose(region: Region, gain: F64) -> Flags:
     if region.rows:
         return _choose_by_milp(region, gain)
     return _choose_top(region, gain)
-
-
-def relax(gain: F64, region: Region) -> float:
-    """An upper bound on the best sum of gains: rows left out, cap and fixed products kept."""
-    top = _choose_top(dataclasses.replace(region, rows=()), gain)
-    return float(gain[top].sum())
 
 
 def matrix(region: Region) -> tuple[Rows, F64, F64]:

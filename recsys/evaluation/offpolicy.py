@@ -22,7 +22,6 @@ from recsys.evaluation.gate import Diagnostics, Gate, Status, judge
 from recsys.evaluation.targets import Target, seen_at
 
 GROUPS = 1000
-TERMS = ("n", "w", "ww", "r", "wr", "v", "we", "switch", "dros")  # we = w x (r - q)
 Method = Literal["ips", "snips", "dm", "dr", "sndr", "switch", "dros", "replay", "sips", "iips", "rips", "cascade_dr"]
 
 
@@ -48,7 +47,7 @@ class Predictions:
 class Sums:
     """Everything an evaluation needs of any number of exposures; `a + b` is the sums of both."""
 
-    groups: F64  # [GROUPS, len(TERMS)]
+    groups: F64  # [GROUPS, 9]: n, w, w^2, r, w r, v, w (r - q), switch, dros
     max_weight: float
     min_propensity: float
     below_floor: int

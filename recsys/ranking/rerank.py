@@ -16,7 +16,6 @@ from recsys.errors import DataError
 from recsys.ranking.topk import top_k
 
 POWERS = (0.0, 0.1, 0.25, 0.5, 0.75, 1.0)
-DEFAULT_POWER = 0.25
 LEAST_RELEVANCE, MOST_DEARER = 0.97, 0.05  # what a chosen power keeps, and how many price percentiles it may cost
 
 

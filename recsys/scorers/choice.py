@@ -222,11 +222,6 @@ def latest_market(offered: I32, markets: Index, segments: Index) -> I32:
     return latest
 
 
-def with_offers(queries: Queries, offers: Offers, market: I32) -> Queries:
-    """The same queries, asked in the given markets of the given offers."""
-    return dataclasses.replace(queries, offers=offers, market=market)
-
-
 def _moved(market: I32, to: I32) -> I32:
     if not len(to):
         return np.full(len(market), -1, dtype=np.int32)
