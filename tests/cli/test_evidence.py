@@ -118,7 +118,8 @@ def test_ab_read(tmp_path: Path) -> None:
     assert "winner: als" in text
     found = json.loads(out.read_text())
     assert found["verdict"]["winner"] == "als"
-    assert set(found) == {"status", "reasons", "metric", "arms", "srm_p", "comparisons", "verdict"}
+    assert set(found) == {"status", "reasons", "metric", "arms", "srm_p", "comparisons", "verdict", "level"}
+    assert found["level"] == 0.95
     metrics = [row["metric"] for row in found["comparisons"]]
     assert metrics == [
         "conversion",
