@@ -14,24 +14,24 @@ from recsys.contract import DAY, I32, Dataset, Events, Flags, Index
 from recsys.data.split import HeldOut
 from recsys.evaluation.lists import exposure_by, gini, top5_share
 from recsys.evaluation.scorecard import Scorecard
-from recsys.evaluation.segments import of_products, of_queries
+from recsys.evaluation.segments import Sampling, of_products, of_queries
 
 MOST = 20  # markets, and sellers: those with most held-out customers or lines
 HEAD = 0.2  # of the products, those most customers had bought
 FLOOR = 0.1  # of a seller's share of the catalogue: less exposure than that is too little
 
 
-def segments_of(card: Scorecard, held: HeldOut, data: Dataset, contest: Contest) -> list[dict[str, Any]]:
+def segments_of(card: Scorecard, held: HeldOut, data: Dataset, contest: Contest, seed: int = 0) -> list[dict[str, Any]]:
     """Rows of `SegmentMean` on the decision's track; `held` in the space of `data`, its past."""
     exam = exams(held, None)[contest.track]
-    values, at = card.values[contest.primary], (card.cluster, contest.level)
+    values, drawn = card.values[contest.primary], Sampling(card.cluster, contest.level, contest.draws, seed)
     markets = _named(exam.queries.segment, data.space.segments)
-    rows = of_queries("market", values, markets, *at)
-    rows += of_queries("customer", values, customers(exam.queries.customer, exam.queries.history), *at)
+    rows = of_queries("market", values, markets, drawn)
+    rows += of_queries("customer", values, customers(exam.queries.customer, exam.queries.history), drawn)
     product, ranked = exam.truth.product, (card.ranks, exam.truth.start)
     seller = np.where(product >= 0, data.catalogue.seller[np.maximum(product, 0)], -1).astype(np.int32)
-    rows += of_products("seller", contest.primary, ranked, _named(seller, data.space.sellers), *at)
-    rows += of_products("product", contest.primary, ranked, _popularity(product, held, len(data.space.products)), *at)
+    rows += of_products("seller", contest.primary, ranked, _named(seller, data.space.sellers), drawn)
+    rows += of_products("product", contest.primary, ranked, _popularity(product, held, len(data.space.products)), drawn)
     return [asdict(row) for row in rows]
 
 
