@@ -31,7 +31,9 @@ def judge_fitted(settings: Settings, lake: Lake, night: Mapping[str, Any], recor
         cards = judge(record["name"], scorer, held, rules, barred=barred, fallback=popular_lately(train))
         own = cards.get(rules.track)
         none: tuple[list[Record], Record] = ([], {})
-        segments, no_segments = tried("segments", lambda: segments_of(own, held, train, rules) if own else [], none[0])
+        segments, no_segments = tried(
+            "segments", lambda: segments_of(own, held, train, rules, night["seed"]) if own else [], none[0]
+        )
         sellers, no_sellers = tried("sellers", lambda: sellers_shown(own, train) if own else {}, none[1])
         lost = {name: why for name, why in (("segments", no_segments), ("sellers", no_sellers)) if why}
         return {
