@@ -11,7 +11,7 @@ import pytest
 
 from recsys.data.runs import note_of
 from recsys.night import run_night
-from tests.dags.test_nightly_retraining import ROOT, environment
+from tests.dags import ROOT, environment
 from tests.test_steps import LAST_FULL, lake_of, shop
 
 DAYS = ("2024-03-18T02:00:00+00:00", "2024-03-19T02:00:00+00:00")

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-import threading
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.dags.test_nightly_retraining import DAGS, ROOT, environment, home, night, parsed
+from tests.dags import DAGS, ROOT, asked, fresh
+from tests.dags.test_nightly_retraining import home, night, parsed
 
 __all__ = ["home"]  # the fixture
 DECISION = {
@@ -26,16 +24,6 @@ DECISION = {
     ]
     + [{"name": "odd|name", "status": "failed", "tracks": {}}],
 }
-
-
-def asked(folder: Path, then: str) -> Any:
-    """Run a script beside the DAG files and return what it printed as JSON."""
-    code = f"import json, sys; sys.path.insert(0, {str(DAGS)!r})\n{then}"
-    done = subprocess.run(
-        [sys.executable, "-c", code], env=environment(folder), capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout.splitlines()[-1])
 
 
 def test_a_proposal_is_asked_with_evidence_a_deadline_and_a_safe_default(tmp_path: Path) -> None:
@@ -111,27 +99,17 @@ print(json.dumps([links, silent]))
     assert sorted(silent) == ["backtest", "backtests", "fit", "fits"]
 
 
-class Hook(BaseHTTPRequestHandler):
-    taken: list[dict[str, Any]] = []  # noqa: RUF012
-
-    def do_POST(self) -> None:
-        self.taken.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-        self.send_response(204)
-        self.end_headers()
-
-    def log_message(self, *told: object) -> None:
-        pass
-
-
 @pytest.fixture
-def hook() -> Iterator[tuple[str, list[dict[str, Any]]]]:
+def hook(serve: Callable[..., str]) -> tuple[str, list[dict[str, Any]]]:
     """A webhook and what it was sent."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Hook)
-    Hook.taken.clear()
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_address[1]}/hook?token=s3cret", Hook.taken
-    server.shutdown()
-    server.server_close()
+    taken: list[dict[str, Any]] = []
+
+    def take(handler: BaseHTTPRequestHandler) -> None:
+        taken.append(json.loads(handler.rfile.read(int(handler.headers["Content-Length"]))))
+        handler.send_response(204)
+        handler.end_headers()
+
+    return f"{serve(take)}/hook?token=s3cret", taken
 
 
 def test_a_late_night_is_told_and_a_dead_webhook_harms_nothing(tmp_path: Path, hook: Any) -> None:
@@ -146,13 +124,8 @@ os.environ["RECSYS_NIGHT__WEBHOOK"] = "http://127.0.0.1:9/s3cret"
 n.night_late(context={{}}, hours=6)
 print(json.dumps("done"))
 """
-    done = subprocess.run(
-        [sys.executable, "-c", f"import json, sys; sys.path.insert(0, {str(DAGS)!r})\n{then}"],
-        env=environment(tmp_path),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    done = fresh(tmp_path, then)
+    assert done.returncode == 0, done.stderr
     assert taken == [{"text": "corner: the night manual__8 has not ended 6 hours after it was due."}]
     assert done.stdout.count("has not ended 6 hours") == 2
     assert "s3cret" not in done.stdout + done.stderr
@@ -174,8 +147,7 @@ def test_a_failed_night_is_told_once_in_one_readable_message(home: Path, hook: A
 def test_the_follower_pushes_what_is_served(home: Path, tmp_path: Path) -> None:
     """Not what was announced: a rollback may have come between. Without an address it is skipped."""
     code = f"""
-import json, sys
-sys.path[:0] = [{str(Path(__file__).parent)!r}, {str(DAGS)!r}]
+sys.path.insert(0, {str(Path(__file__).parent)!r})
 import fake_steps, after_champion
 from champion_asset import champion
 from types import SimpleNamespace
@@ -185,15 +157,13 @@ sys.modules["recsys.steps"] = fake_steps
 run = after_champion.after_champion().test()
 print("\\nEND " + json.dumps([str(t.state) for t in run.get_task_instances()]))
 """
-    env = environment(home)
     ends = []
     for more in ({}, {"RECSYS_PUBLISHING__PUSH_URL": "sqlite:////tmp/x.db"}):
-        out = subprocess.run(
-            [sys.executable, "-c", code], env=env | more, capture_output=True, text=True, check=True
-        ).stdout
-        ends.append(json.loads([line for line in out.splitlines() if line.startswith("END ")][-1][4:]))
+        done = fresh(home, code, **more)
+        assert done.returncode == 0, done.stderr
+        ends.append(json.loads([line for line in done.stdout.splitlines() if line.startswith("END ")][-1][4:]))
     assert ends == [["skipped"], ["success"]]
-    assert json.loads(Path(env["FAKE_CALLS"]).read_text().splitlines()[-1]) == ["push", [None]]
+    assert json.loads((home / "calls.jsonl").read_text().splitlines()[-1]) == ["push", [None]]
 
 
 def test_it_is_scheduled_on_the_champion(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,58 +10,21 @@ from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-DAGS = ROOT / "dags"
-CONFIG = """
-runtime = "{runtime}"
-[shop]
-name = "corner"
-[night]
-retries = {retries}
-retry_seconds = 0.01
-fit_seconds = 120
-[contenders.popularity]
-family = "popularity"
-[contenders.ease]
-family = "ease"
-[contenders.als]
-family = "als"
-"""
+from tests.dags import asked, environment
+
 HEAVY = ["torch", "mlflow", "pyblp", "lightfm", "sklearn", "polars", "numba", "pandas", "numpy", "scipy", "implicit"]
 
 
-def environment(folder: Path, retries: int = 1) -> dict[str, str]:
-    config = folder / "recsys.toml"
-    config.write_text(CONFIG.format(runtime=folder, retries=retries))
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("AIRFLOW", "RECSYS_"))}
-    return {
-        **kept,
-        "AIRFLOW_HOME": str(folder / "airflow"),
-        "AIRFLOW__CORE__DAGS_FOLDER": str(DAGS),
-        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-        "RECSYS_CONFIG": str(config),
-        "PYTHONPATH": str(ROOT),
-        "FAKE_CALLS": str(folder / "calls.jsonl"),
-        "OMP_NUM_THREADS": "1",
-    }
-
-
 def parsed(folder: Path, then: str, **env: str) -> Any:
-    """Import the DAG in a fresh interpreter, run `then`, and return what it printed as JSON."""
-    code = f"""
-import json, sys, time
-sys.path.insert(0, {str(DAGS)!r})
+    """What `then` prints about the DAG after its import."""
+    code = """
+import time
 begun = time.process_time()
 import nightly_retraining
 seconds = time.process_time() - begun
 dag = nightly_retraining.nightly_retraining()
-{then}
 """
-    done = subprocess.run(
-        [sys.executable, "-c", code], env=environment(folder) | env, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout.splitlines()[-1])
+    return asked(folder, code + then, **env)
 
 
 def test_parsing_imports_nothing_heavy_and_costs_under_two_seconds(tmp_path: Path) -> None:

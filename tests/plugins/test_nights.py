@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.dags.test_nightly_retraining import DAGS, ROOT, environment
+from tests.dags import DAGS, ROOT, environment
 
 
 def test_the_scheduler_is_told_of_no_night_and_a_backfill_of_every_one(tmp_path: Path) -> None:
