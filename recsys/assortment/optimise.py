@@ -136,7 +136,7 @@ def _searched(instance: Instance, region: Region, budget: Budget) -> Flags:
         carried, reached = search.climb(instance, region, start, budget)
         if reached > money:
             best, money = carried, reached
-        if not budget.lasts():
+        if money > 0 and not budget.lasts():  # a start that earns is there without any budget
             break
     return best
 

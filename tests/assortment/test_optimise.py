@@ -86,7 +86,8 @@ def test_mixed_logit_without_time_still_has_a_set_and_a_bound() -> None:
     assert hasty.status == "feasible"
     assert np.isfinite(hasty.bound)
     assert hasty.carried.sum() <= 6
-    assert hasty.value <= patient.value + 1e-12
+    assert 0 < hasty.value <= patient.value + 1e-12
+    assert hasty.notes == ()
     assert hasty.bound >= patient.value - 1e-12
     json.dumps(to_json(instance, hasty), allow_nan=False)
 
