@@ -9,19 +9,29 @@ import numpy as np
 
 from recsys.config import Contest
 from recsys.contest.measure import TRACKS, Answers, Exam, answer, bought_share, exams
-from recsys.contract import F64, I64, Dataset, Scorer, Texts
+from recsys.contract import F64, I64, Dataset, Rows, Scorer, Texts
 from recsys.data.split import HeldOut
 from recsys.evaluation.lists import exposure
 from recsys.evaluation.metrics import RANK_METRICS
-from recsys.evaluation.scorecard import Scorecard, list_numbers, score, summary
+from recsys.evaluation.scorecard import Scorecard, list_numbers, score, summary, truth_numbers
 
 
 def judge(
-    name: str, scorer: Scorer, held: HeldOut, contest: Contest, *, barred: Any = None, fallback: Scorer | None = None
+    name: str,
+    scorer: Scorer,
+    held: HeldOut,
+    contest: Contest,
+    *,
+    barred: Any = None,
+    fallback: Scorer | None = None,
+    features: Rows | None = None,
 ) -> dict[str, Scorecard]:
-    """A scorecard per track. Rows without any opinion are answered by the fallback, as they would be served."""
+    """A scorecard per track. Rows without any opinion are answered by the fallback, as they would be served.
+
+    features: csr [m, columns] of the products, which the diversity of lists is taken from; without them it is left out.
+    """
     cards = {}
-    for track, exam in exams(held, barred).items():
+    for track, exam in exams(held, barred, features).items():
         if len(exam.queries):
             answers = answer(scorer, exam, max(contest.at), fallback)
             cards[track] = scorecard(name, track, held, exam, answers, contest.at)
@@ -36,13 +46,15 @@ def scorecard(name: str, track: str, held: HeldOut, exam: Exam, answers: Answers
     if track == "basket":
         values = _target_values(answers, truth.start, at)
     share = bought_share(held.queries.history, len(exam.queries.space.products))
+    whole |= list_numbers(answers.lists, share, at, exam.features) | {"score_seconds": answers.seconds}
+    whole |= truth_numbers(answers, truth, share, at)
     ids = held.basket_ids if track == "basket" else held.ids
     warm = exam.queries.customer >= 0
     return Scorecard(
         contender=name,
         track=track,
         values=values,
-        whole={**whole, **list_numbers(answers.lists, share, at), "score_seconds": answers.seconds},
+        whole=whole,
         cluster=_cluster(ids),
         groups={"warm": warm, "cold": ~warm},
         ranks=answers.ranks,

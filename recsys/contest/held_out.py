@@ -28,7 +28,15 @@ def judge_fitted(settings: Settings, lake: Lake, night: Mapping[str, Any], recor
         train = lake.read_value(Dataset, ref_from(night["train"]))
         held = lake.read_value(HeldOut, ref_from(night["held"]))
         scorer, barred = load_fitted(lake, record), barred_products(train)
-        cards = judge(record["name"], scorer, held, rules, barred=barred, fallback=popular_lately(train))
+        cards = judge(
+            record["name"],
+            scorer,
+            held,
+            rules,
+            barred=barred,
+            fallback=popular_lately(train),
+            features=train.product_features.matrix,
+        )
         own = cards.get(rules.track)
         none: tuple[list[Record], Record] = ([], {})
         segments, no_segments = tried(

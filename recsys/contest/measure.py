@@ -10,7 +10,7 @@ import numpy as np
 from recsys.contract import F64, I32, Events, Flags, Queries, Rows, Scorer, Truth
 from recsys.data.split import HeldOut, unseen
 from recsys.ranking.align import score_blocks
-from recsys.ranking.ranks import held_out_ranks
+from recsys.ranking.ranks import ranks_and_pools
 from recsys.ranking.topk import top_k
 
 TRACKS = ("new", "repeats", "basket")
@@ -25,6 +25,7 @@ class Exam:
     seen: Rows | None  # never offered to the row
     barred: Flags | None  # never offered to anybody
     candidates: Rows | None = None
+    features: Rows | None = None  # [m, columns] of the products: how alike those of one list are
 
 
 @dataclass(frozen=True)
@@ -34,16 +35,17 @@ class Answers:
     ranks: I32  # [nnz of truth] 1-based, 0 = miss
     lists: I32  # [n, k] padded with -1
     seconds: float
+    pool: I32  # [n] products ranked, the held-out ones included
 
 
-def exams(held: HeldOut, barred: Flags | None) -> Mapping[str, Exam]:
+def exams(held: HeldOut, barred: Flags | None, features: Rows | None = None) -> Mapping[str, Exam]:
     """New products (seen ones removed), with repeats, and completing a basket from one of its items."""
     m = len(held.queries.space.products)
     seen = held.queries.history.seen(m)
     return {
-        "new": Exam(held.queries, unseen(held.truth, held.queries.history, m), seen, barred),
-        "repeats": Exam(held.queries, held.truth, None, barred),
-        "basket": Exam(held.baskets, held.basket_truth, held.baskets.basket, barred),
+        "new": Exam(held.queries, unseen(held.truth, held.queries.history, m), seen, barred, features=features),
+        "repeats": Exam(held.queries, held.truth, None, barred, features=features),
+        "basket": Exam(held.baskets, held.basket_truth, held.baskets.basket, barred, features=features),
     }
 
 
@@ -59,15 +61,15 @@ def answer(scorer: Scorer, exam: Exam, k: int, fallback: Scorer | None = None) -
 
     began = perf_counter()
     n = len(exam.queries)
-    ranks = np.zeros(len(exam.truth.product), dtype=np.int32)
+    ranks, pool = np.zeros(len(exam.truth.product), dtype=np.int32), np.zeros(n, dtype=np.int32)
     lists = np.full((n, k), -1, dtype=np.int32)
     for rows, scores in score_blocks(scorer, exam.queries, fallback):
         first, last = exam.truth.start[rows.start], exam.truth.start[rows.stop]
         start = exam.truth.start[rows.start : rows.stop + 1] - first
         seen = None if exam.seen is None else exam.seen[rows]
         asked = None if exam.candidates is None else exam.candidates[rows]
-        ranks[first:last] = held_out_ranks(
+        ranks[first:last], pool[rows] = ranks_and_pools(
             scores, start, exam.truth.product[first:last], seen=seen, barred=exam.barred, candidates=asked
         )
         lists[rows] = top_k(scores, k, seen=seen, barred=exam.barred)[0]
-    return Answers(ranks, lists, perf_counter() - began)
+    return Answers(ranks, lists, perf_counter() - began, pool)

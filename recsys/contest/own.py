@@ -20,7 +20,7 @@ from recsys.contract import Part, Scorer, settings_of
 from recsys.data.pairs import OwnSplit
 from recsys.data.split import validation_split
 from recsys.errors import UsageError
-from recsys.evaluation.scorecard import Scorecard, list_numbers, score, summary
+from recsys.evaluation.scorecard import Scorecard, list_numbers, score, summary, truth_numbers
 from recsys.models import catalog
 from recsys.scorers.store import load_scorer
 
@@ -192,9 +192,11 @@ def _judge(entrant: Entrant, scorer: Scorer, split: OwnSplit, terms: Terms, anno
     values, whole = score(answers.ranks, split.truth.start, answers.lists, terms.at)
     cpu = process_time() - cpu
     cluster = np.arange(len(split.ids), dtype=np.int64)
+    share = bought_share(split.queries.history, m)
     whole |= {
         "score_seconds": answers.seconds,
-        **list_numbers(answers.lists, bought_share(split.queries.history, m), terms.at),
+        **list_numbers(answers.lists, share, terms.at),
+        **truth_numbers(answers, split.truth, share, terms.at),
     }
     card = Scorecard(entrant.name, "own", values, whole, cluster)
     told = summary(card, 0.95, terms.draws, terms.seed)

@@ -111,8 +111,11 @@ def list_quality(lists: I32) -> ListQuality:
 def _bought(lists: I32, start: I64, product: I32, m: int) -> Flags:
     row = np.arange(len(lists), dtype=np.int64)
     known = product >= 0
-    truth = (np.repeat(row, np.diff(start)) * m + product)[known]
-    flags: Flags = (lists >= 0) & np.isin(row[:, None] * m + lists, truth)
+    truth = np.sort((np.repeat(row, np.diff(start)) * m + product)[known])
+    cells = row[:, None] * m + lists
+    if not len(truth):
+        return np.zeros(lists.shape, dtype=bool)
+    flags: Flags = (lists >= 0) & (truth[np.minimum(np.searchsorted(truth, cells), len(truth) - 1)] == cells)
     return flags
 
 

@@ -2,18 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
-from recsys.contract import F64, I32, I64, Flags
-from recsys.evaluation.lists import coverage, list_quality, novelty
-from recsys.evaluation.metrics import RANK_METRICS, revenue_at
+from recsys.contract import F64, I32, I64, Flags, Rows, Truth
+from recsys.evaluation.lists import (
+    coverage,
+    exposure,
+    gini,
+    intra_list_diversity,
+    list_quality,
+    novelty,
+    serendipity,
+)
+from recsys.evaluation.metrics import RANK_METRICS, auc, revenue_at
 from recsys.evaluation.significance import Interval, cluster_interval
 
 SHOWN = ("ndcg", "recall", "hit", "map", "mrr", "precision")
+
+
+class Answered(Protocol):
+    """What a scorer answered to n queries."""
+
+    @property
+    def ranks(self) -> I32: ...  # [nnz of truth] 1-based, 0 = miss
+
+    @property
+    def pool(self) -> I32: ...  # [n] products ranked, the held-out ones included
+
+    @property
+    def lists(self) -> I32: ...  # [n, k] padded with -1
 
 
 @dataclass(frozen=True)
@@ -63,16 +84,35 @@ def interval_json(interval: Interval) -> dict[str, Any]:
     return {name: None if np.isnan(x) else float(x) for name, x in numbers.items()} | {"n": int(interval.n)}
 
 
-def list_numbers(lists: I32, share: F64, at: Sequence[int]) -> dict[str, float]:
-    """What the lists are like: coverage and novelty at each k, and the share of lists that are missing or not full.
+def list_numbers(lists: I32, share: F64, at: Sequence[int], features: Rows | None = None) -> dict[str, float]:
+    """What the lists are like at each k: coverage, Gini coefficient of the products' exposure, novelty and, given
+    features csr [m, columns], diversity; and the share of lists that are missing, not full or repeat a product.
 
     share [m]: of customers who bought the product. A number that no list gives is left out.
     """
     quality, n = list_quality(lists), max(len(lists), 1)
-    numbers = {f"coverage_at_{k}": coverage(lists[:, :k], len(share)) for k in at}
-    novel = {f"novelty_at_{k}": _mean(novelty(lists[:, :k], share)) for k in at}
-    numbers |= {name: mean for name, mean in novel.items() if mean is not None}
-    return numbers | {"missing_lists": quality.missing / n, "short_lists": quality.short / n}
+    numbers: dict[str, float | None] = {f"coverage_at_{k}": coverage(lists[:, :k], len(share)) for k in at}
+    numbers |= {f"gini_at_{k}": gini(exposure(lists[:, :k], len(share))) for k in at}
+    numbers |= {f"novelty_at_{k}": _mean(novelty(lists[:, :k], share)) for k in at}
+    if features is not None and features.shape[1]:
+        numbers |= {f"diversity_at_{k}": _mean(intra_list_diversity(lists[:, :k], features)) for k in at}
+    wrong = {"missing_lists": quality.missing, "short_lists": quality.short, "repeated_lists": quality.repeated}
+    return _known(numbers) | {name: count / n for name, count in wrong.items()}
+
+
+def truth_numbers(answers: Answered, truth: Truth, share: F64, at: Sequence[int]) -> dict[str, float]:
+    """Means over the queries with truth: AUC, and serendipity at each k; what no query gives is left out.
+
+    share [m]: of customers who had bought the product, which makes the popularity list that serendipity is against.
+    """
+    found = {"auc": _mean(auc(answers.ranks, truth.start, answers.pool))}
+    for k in at:
+        found[f"serendipity_at_{k}"] = _mean(serendipity(answers.lists[:, :k], truth.start, truth.product, share))
+    return _known(found)
+
+
+def _known(numbers: Mapping[str, float | None]) -> dict[str, float]:
+    return {name: number for name, number in numbers.items() if number is not None and np.isfinite(number)}
 
 
 def _mean(values: F64) -> float | None:

@@ -28,6 +28,11 @@ def test_segments_and_sellers_that_break_leave_the_scorecards(tmp_path: Path, mo
     whole = held_out.judge_fitted(settings, lake, night, record)
     assert "lost" not in whole
     assert whole["segments"]
+    told = whole["tracks"]["repeats"]["whole"]
+    assert 0.5 < told["auc"] <= 1
+    assert 0 <= told["gini_at_10"] < 1
+    assert told["repeated_lists"] == 0
+    assert {"serendipity_at_10", "serendipity_at_20"} <= told.keys()
 
     def broken(*_: Any) -> Any:
         raise IndexError("a market nobody thought of")
