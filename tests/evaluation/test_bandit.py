@@ -22,6 +22,7 @@ from recsys.evaluation.bandit import (
 )
 from recsys.evaluation.exposures import of_arrays
 from recsys.ranking.assign import allocated
+from tests.evaluation import obd
 
 SEEN = Tally(np.array([100.0, 100.0, 50.0]), np.array([10.0, 20.0, 4.0]), np.array([10.0, 20.0, 4.0]))
 POLICIES: list[Policy] = [EqualSplit(), EpsilonGreedy(0.3), UCB1(floor=0.3), BetaThompson(floor=0.3),
@@ -107,6 +108,31 @@ def test_replay_on_uniform_traffic_finds_the_good_arm() -> None:
     assert learnt.low > 0.25
     skewed = of_arrays(arm, np.full(n, 0.5), log.outcome)
     assert replay_policy(skewed, EqualSplit()).status == "refused"
+
+
+@obd.missing
+def test_replay_on_a_real_uniform_log_gives_its_own_mean_back() -> None:
+    """10,000 impressions of 34 products: replay keeps one in 34, and an even split earns what the log earned (.0046).
+
+    A few clicks of some 290 kept rows rank no policy; that Thompson sampling is no worse is all they can say.
+    """
+    log = obd.read_log("random", "men")
+    assert (len(log), len(log.arms), log.outcome.mean()) == (10_000, 34, pytest.approx(0.0046))
+    for policy, mean in ((EqualSplit(), 0.0046), (BetaThompson(floor=0.2, draws=500), None)):
+        found = [replay_policy(log, policy, batch=500, seed=seed) for seed in range(40)]
+        values = np.array([estimate.value for estimate in found])
+        error = values.std(ddof=1) / np.sqrt(len(values))
+        assert {estimate.status for estimate in found} == {"ok"}
+        assert np.mean([estimate.n for estimate in found]) == pytest.approx(len(log) / 34, rel=0.03)
+        assert values.mean() > 0.0046 - 3 * error
+        assert mean is None or values.mean() < mean + 3 * error
+
+
+@obd.missing
+def test_a_log_of_thompson_sampling_is_no_ground_for_replay() -> None:
+    refused = replay_policy(obd.read_log("bts", "men"), EqualSplit(), batch=500)
+    assert refused.status == "refused"
+    assert "not drawn uniformly from 34 arms" in refused.reasons[0]
 
 
 def test_an_allocation_has_shares_of_its_own_for_big_sellers_only() -> None:
