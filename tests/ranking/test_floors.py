@@ -10,6 +10,7 @@ from recsys.contract import F64, I32
 from recsys.errors import DataError
 from recsys.ranking.floors import TOLERANCE, enforce_floors, floor_shares
 from recsys.ranking.rerank import Candidates, discounts
+from tests.ranking.forty_sellers import shelf
 
 
 def market(n: int, m: int, sellers: int, seed: int) -> tuple[Candidates, I32, F64]:
@@ -117,3 +118,26 @@ def test_floors_that_make_no_sense(floors: list[float]) -> None:
     candidates, seller, _ = market(5, 6, 4, 10)
     with pytest.raises(DataError, match="shares"):
         enforce_floors(candidates, seller, np.array(floors), 2)
+
+
+@pytest.mark.parametrize(("phi", "starved", "most"), [(0.1, 0, 0.01), (0.5, 5, 0.03)])
+def test_forty_sellers_of_the_marketplace_get_their_floors(phi: float, starved: int, most: float) -> None:
+    """True chances: at a tenth of the catalogue share at most 1 % of the relevance goes (AC-F1)."""
+    market = shelf()
+    floors = floor_shares(market.stock, phi)
+    found = enforce_floors(market.candidates, market.seller, floors, 10)
+    assert len(floors) == 40
+    assert (found.before < floors).sum() >= starved
+    assert (found.status, len(found.short)) == ("ok", 0)
+    assert (found.exposure >= floors * (1 - TOLERANCE)).all()
+    assert 1 - most <= found.utility <= found.bound + 1e-9
+
+
+def test_a_seller_of_the_marketplace_without_candidates_is_named() -> None:
+    market = shelf()
+    owner = market.seller[market.candidates.products[0]]
+    kept = owner != 7
+    fewer = Candidates(market.candidates.products[:, kept], market.candidates.chance[:, kept])
+    found = enforce_floors(fewer, market.seller, floor_shares(market.stock, 0.1), 10)
+    assert (found.status, found.short.tolist()) == ("infeasible", [7])
+    assert found.missing > 0

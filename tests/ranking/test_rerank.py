@@ -7,6 +7,7 @@ import pytest
 
 from recsys.errors import DataError
 from recsys.ranking.rerank import Candidates, choose_power, discounts, frontier, rerank, weigh
+from tests.ranking.forty_sellers import shelf
 
 THREE = Candidates(np.array([[4, 0, 2, -1]], dtype=np.int32), np.array([[0.4, 0.2, 0.1, np.nan]]))
 MARGIN = np.array([4.0, 9.0, 100.0, 9.0, 1.0])
@@ -77,3 +78,22 @@ def test_settings_that_make_no_sense(power: float) -> None:
         rerank(THREE, np.array([1.0, np.nan, 1.0, 1.0, 1.0]), 0.5, 2)
     with pytest.raises(DataError, match="calibrated"):
         Candidates(np.array([[0]], dtype=np.int32), np.array([[1.7]]))
+
+
+def test_margins_on_the_marketplace_trade_a_little_relevance_for_money() -> None:
+    """Forty sellers, true chances, real costs: b within the limits earns more, and no more than b = 1 does."""
+    market = shelf()
+    points = frontier(market.candidates, market.margin, 10, market.price)
+    relevance, revenue = [p.relevance for p in points], [p.revenue for p in points]
+    assert relevance == sorted(relevance, reverse=True)
+    assert revenue == sorted(revenue)
+    power = choose_power(points)
+    chosen = next(p for p in points if p.power == power)
+    assert power >= 0.25
+    assert chosen.relevance >= 0.97
+    assert chosen.revenue_share > 1.01
+    shown = rerank(market.candidates, market.margin, power, 10)
+    sellers = {
+        len(np.unique(market.seller[lists])) for lists in (rerank(market.candidates, market.margin, 0, 10), shown)
+    }
+    assert min(sellers) >= 35  # money does not take sellers out of the lists
