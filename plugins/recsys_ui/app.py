@@ -22,10 +22,10 @@ from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse, Resp
 from recsys import publication
 from recsys.config import Settings, load
 from recsys.data.lake import Lake
-from recsys.errors import RecsysError, ServiceError
+from recsys.errors import RecsysError
 from recsys.publication import Entry
 from recsys.report.page import FOLDER
-from recsys.serving.push import push_lists
+from recsys.serving.push import follow
 from recsys.tracking.champion import model_name
 from recsys.tracking.pages import night_page, version_page
 from recsys_ui import books
@@ -140,23 +140,8 @@ def rollback(
         raise HTTPException(403, "This page is out of date: load it again, look at what is served, then roll back.")
     said = " ".join(why.split())
     entry = publication.rollback(lake, f"rolled back in Airflow by {user.get_name()}" + (f": {said}" if said else ""))
-    _push(settings, lake, entry.serves)
+    follow(settings, lake, entry.serves)
     return RedirectResponse("./", status_code=303)
-
-
-def _push(settings: Settings, lake: Lake, generation: str) -> None:
-    """Give a shop that reads SQL the lists too; raises ServiceError when only the lake was rolled back."""
-    told = settings.publishing
-    if not told.push_url:
-        return
-    try:
-        push_lists(lake, generation, told.push_url, told.push_table)
-    except RecsysError as error:
-        raise ServiceError(
-            f"{generation} is served again, but not from the shop's database",
-            got=str(error),
-            cure="Trigger the DAG after_champion: it pushes what is served.",
-        ) from error
 
 
 def may_roll_back(user: Any) -> bool:

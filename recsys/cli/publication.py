@@ -136,14 +136,19 @@ def rollback(
 ) -> None:
     """Serve the generation before the last change again, at once, and hold."""
     from recsys import publication
+    from recsys.config import load
+    from recsys.serving.push import follow
 
-    entry = publication.rollback(_lake(config), why)
+    settings, lake = load(config), _lake(config)
+    entry = publication.rollback(lake, why)
     m = entry.manifest
     typer.echo(f"{entry.serves} is served again (champion {m['champion']}, as of {m['as_of']}).")
     if m["held"]:
         typer.echo("Publishing is held until `recsys champion release`.")
     elif m["barred"]:
         typer.echo(f"Not promoted automatically until `recsys champion release`: {', '.join(m['barred'])}.")
+    if rows := follow(settings, lake, entry.serves):
+        typer.echo(f"{rows:,} rows of its lists went to the shop's database.")
 
 
 def release(config: Config = None) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from recsys import publication
 from recsys.data.lake import Lake, references
 
-SWEPT = ("datasets", "blends", "fits", "nights", publication.FOLDER)
+SWEPT = ("datasets", "blends", "fits", "nights", "reports", publication.FOLDER)
 YOUNG_SECONDS = 86_400.0  # what a night in progress has written is nobody's yet
 
 
@@ -22,7 +22,7 @@ def tidy(lake: Lake, keep: int) -> dict[str, int]:
     history = list(publication.entries(lake))
     published = [e for e in history if e.kind == "publish"]
     kept = {e.name for e in published[-keep:]} | publication.needed(history)
-    reachable = set(_reachable(lake, [e for e in published if e.name in kept]))
+    reachable = {"reports/latest.html", *_reachable(lake, [e for e in published if e.name in kept])}
     gone = [e for e in published if e.name not in kept and not publication.tidied(lake, e)]
     for entry in gone:
         publication.mark_tidied(lake, entry)
@@ -43,7 +43,9 @@ def _reachable(lake: Lake, kept: Iterable[publication.Entry]) -> Iterator[str]:
     for entry in kept:
         yield f"{publication.FOLDER}/{entry.name}/"
         night = str(entry.manifest["night"])
-        yield night.rsplit("/", 1)[0] + "/"
+        folder = night.rsplit("/", 1)[0]  # nights/AS_OF/KEY
+        page = "reports/{1}-{2:.8}".format(*folder.split("/"))
+        yield from (f"{folder}/", f"{page}/", f"{page}.html")
         yield from references(lake.read_json(night))
 
 

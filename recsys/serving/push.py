@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from recsys import publication
+from recsys.config import Settings
 from recsys.data.lake import Lake
-from recsys.errors import ServiceError, StoreError
+from recsys.errors import RecsysError, ServiceError, StoreError
 
 BATCH = 5000
 
@@ -38,6 +39,24 @@ def push_lists(lake: Lake, generation: str, url: str, table: str) -> int:
             cure="Check [publishing] push_url; the table holds what it held before.",
         ) from None
     return len(rows)
+
+
+def follow(settings: Settings, lake: Lake, generation: str) -> int:
+    """After a rollback: a shop that reads SQL gets the lists that are served again; 0 where there is none.
+
+    Raises ServiceError when only the lake was rolled back.
+    """
+    told = settings.publishing
+    if not told.push_url:
+        return 0
+    try:
+        return push_lists(lake, generation, told.push_url, told.push_table)
+    except RecsysError as error:
+        raise ServiceError(
+            f"{generation} is served again, but not from the shop's database",
+            got=str(error),
+            cure="Trigger the DAG after_champion: it pushes what is served.",
+        ) from error
 
 
 def _rows(lake: Lake, entry: publication.Entry) -> list[dict[str, Any]]:

@@ -21,6 +21,9 @@ def a_night(lake: Lake, day: int, champion: str) -> publication.Entry:
     dataset = lake.put_new(f"datasets/{as_of}-x", b"data %d" % day)
     lake.put_new(f"{folder}/backtest/a/new.safetensors", b"card %d" % day)
     lake.put_new(f"blends/{key}/past.safetensors", b"past %d" % day)
+    lake.point(f"reports/{as_of}-{key[:8]}.html", b"page")
+    lake.point(f"reports/{as_of}-{key[:8]}/seller.html", b"page")
+    lake.point("reports/latest.html", b"page")
     fits = {
         name: {"status": "ok", "scorer": lake.put_new(f"fits/{name}/{key}/scorer.safetensors", name.encode()).json()}
         for name in ("a", "b")
@@ -41,12 +44,15 @@ def test_the_newest_generations_the_served_one_and_its_way_back_stay(tmp_path: P
     lake = Lake(str(tmp_path))
     entries = [a_night(lake, day, champion) for day, champion in enumerate("aabbbbb", start=1)]
     grow_old(lake)
-    assert tidy(lake, 2) == {"generations": 4, "files": 4 * 6 + 3}  # kept: 7, 6 and 2, before b; no blend's past is
+    assert tidy(lake, 2) == {"generations": 4, "files": 4 * 8 + 3}  # kept: 7, 6 and 2, before b; no blend's past is
     alive = [not publication.damaged(lake, e) for e in entries]
     assert alive == [False, True, False, False, False, True, True]
     assert lake.exists("fits/a/night7/scorer.safetensors")
     assert lake.exists("datasets/2024-01-06-x")
     assert not lake.exists("datasets/2024-01-03-x")
+    assert lake.exists("reports/latest.html")
+    assert lake.exists("reports/2024-01-06-night6/seller.html")
+    assert not lake.exists("reports/2024-01-03-night3.html")
     assert lake.exists("nights/2024-01-03/night3/closed-night3.json")
     assert publication.doctor(lake) == []
     assert [e.manifest["champion"] for e in publication.entries(lake)] == list("aabbbbb")

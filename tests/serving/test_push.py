@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from recsys.errors import ServiceError, StoreError
-from recsys.serving.push import push_lists
+from recsys.serving.push import follow, push_lists
 from tests.tracking import world
 
 
@@ -54,3 +54,15 @@ def test_a_wrong_address_is_told_without_its_password(tmp_path: Path, url: str) 
 def test_only_what_was_published_is_pushed(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="gen-000009"):
         push_lists(world.lake_of(world.settings(tmp_path)), "gen-000009", "sqlite://", "lists")
+
+
+def test_a_rollback_is_followed_where_there_is_a_table_to_follow(tmp_path: Path) -> None:
+    one, file = world.settings(tmp_path), tmp_path / "shop.db"
+    lake = world.lake_of(one)
+    world.publish(lake, "ease", 7)
+    assert follow(one, lake, "gen-000001") == 0
+    told = one.publishing.model_copy(update={"push_url": f"sqlite:///{file}", "push_table": "lists"})
+    assert follow(one.model_copy(update={"publishing": told}), lake, "gen-000001") == 7
+    away = told.model_copy(update={"push_url": "sqlite:////nowhere/shop.db"})
+    with pytest.raises(ServiceError, match="served again, but not from the shop's database"):
+        follow(one.model_copy(update={"publishing": away}), lake, "gen-000001")
