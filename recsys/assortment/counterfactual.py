@@ -11,8 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from recsys.contract import F64, I32, Flags
 from recsys.errors import FitError, UsageError
@@ -122,14 +124,10 @@ def best_prices(shelf: Shelf, setters: Flags | None = None) -> F64:
     Raises FitError when the rounds do not settle.
     """
     moves = np.ones(len(shelf.cost), dtype=bool) if setters is None else setters
-    together = shelf.firm[:, None] == shelf.firm[None, :]
     price = shelf.choice.price.copy()
     for _ in range(MAX_ROUNDS):
-        choice = shelf.choice.at_prices(price)
-        share, jacobian = choice.shares(), choice.price_jacobian()
-        scale = _own_scale(choice)
-        cross = np.diag(scale) - jacobian
-        answer = shelf.cost + ((together * cross.T) @ (price - shelf.cost) - share) / scale
+        share, scale, kept = _slopes(shelf.choice.at_prices(price), shelf.firm, price - shelf.cost)
+        answer = shelf.cost + (kept - share) / scale
         step = np.where(moves, answer - price, 0.0)
         price = price + step
         if np.abs(step).max(initial=0.0) < PRICE_TOLERANCE * max(1.0, float(np.abs(price).max(initial=0.0))):
@@ -138,11 +136,25 @@ def best_prices(shelf: Shelf, setters: Flags | None = None) -> F64:
                    cure="A price coefficient near 0 or above it has no best price; keep prices fixed.")  # fmt: skip
 
 
-def _own_scale(choice: MarketChoice) -> F64:
-    """The diagonal part L of ds/dp, [J]: mean of (price effect * share), steeper within nests."""
-    slope = choice.weight * choice.price_effect
-    steep = 1 / (1 - choice.rho) if choice.nests is not None else 1.0
-    return np.asarray(np.minimum(slope @ choice.probabilities(), -1e-300) * steep)
+def _slopes(choice: MarketChoice, firm: I32, margin: F64) -> tuple[F64, F64, F64]:
+    """(s, diagonal of L, (O * G') margin), [J] each, without any [J, J] matrix; L is steeper within nests."""
+    s = choice.probabilities()
+    sloped = (choice.weight * choice.price_effect)[:, None] * s
+    kept = _of_group(s * margin, firm)
+    steep = 1.0
+    if choice.nests is not None and choice.rho:
+        steep = 1 / (1 - choice.rho)
+        within = s / np.maximum(_of_group(s, choice.nests), 1e-300)
+        both = firm.astype(np.int64) * (int(choice.nests.max()) + 1) + choice.nests
+        kept = kept + choice.rho * steep * _of_group(within * margin, both)
+    scale = np.minimum(sloped.sum(axis=0), -1e-300) * steep
+    return choice.weight @ s, scale, (sloped * kept).sum(axis=0)
+
+
+def _of_group(values: F64, group: NDArray[Any]) -> F64:
+    """[R, J] the sum over the group of each alternative."""
+    names, of = np.unique(group, return_inverse=True)
+    return np.asarray((values @ (of[:, None] == np.arange(len(names))))[:, of])
 
 
 def _change(shelf: Shelf, share: F64, price: F64, cost: F64, after: MarketChoice) -> Change:

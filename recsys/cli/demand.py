@@ -32,6 +32,7 @@ def demand(
     import time
 
     from recsys.cli.output import result_file, write_json
+    from recsys.contest.counterfactuals import counterfactuals
     from recsys.contract import Run
     from recsys.models.demand import study as studies
     from recsys.models.demand.agents import agents_from
@@ -44,7 +45,10 @@ def demand(
         wanted = studies.Spec(effects=("product", "segment", "period") if from_lines else ())
     people = agents_from(read_table(agents), panel.space.markets, len(wanted.formulas.tastes)) if agents else None
     run = Run(deadline=time.monotonic() + seconds)
-    found = origin | studies.study(panel, wanted, people, rung, run, lambda words: typer.echo(words, err=True))
+    if origin:
+        typer.echo(origin_text(origin))
+    system, found = studies.study(panel, wanted, people, rung, run, lambda words: typer.echo(words, err=True))
+    found = origin | found | ({"counterfactuals": counterfactuals(system)} if found["eligible"] else {})
     write_json(target, found)
     typer.echo(text_of(found))
     studies.require(found)
@@ -75,6 +79,42 @@ def _panel_from_lines(file: Path, config: Path) -> tuple[Panel, dict[str, Any]]:
     return Panel(built.offers, built.space), {"account": built.account.json(), "data": built.report.json()}
 
 
+def origin_text(origin: dict[str, Any]) -> str:
+    """What the panel was made of and can bear, before any estimation."""
+    account, data = origin["account"], origin["data"]
+    parts = {"given": account["given"], **account["dropped"], "kept": account["kept"]}
+    lines = [f"order lines: {name}: {p['lines']:,} lines, {p['units']:,.0f} units, {p['revenue']:,.2f} in money"
+             for name, p in parts.items()]  # fmt: skip
+    lines += [
+        f"zero shares {data['zero_share']:.1%}, price variation within a product {data['price_variation']:.1%} "
+        f"(median), prices that never move {data['flat_share']:.1%}",
+        f"seller concentration {data['seller_concentration']:.3f} (Herfindahl), five largest "
+        f"{data['top_five_sellers']:.1%} of units, orders with one product {data['single_item_share']:.1%}",
+    ]
+    lines += [f"can bear {rung}: {'yes' if not lacks else f'no, {lacks}'}" for rung, lacks in data["rungs"].items()]
+    return "\n".join(lines)
+
+
+def what_if_text(found: dict[str, Any]) -> list[str]:
+    """The first market's changes at today's prices and with prices solved for again."""
+    lines = [f"what would happen: {found['cap']}"]
+    for market in found["markets"][:1]:
+        lines.append(f"market {market['market']}, n = {market['people']:,.0f} people: change of revenue, 90 % interval")
+        for row in market["rows"]:
+            now, after = row["price"]
+            cells = [f"{at} {_what_if_cell(row[at])}" for at in ("fixed", "solved")]
+            lines.append(f"  {row['change']:<8}{row['product']:<20}{now:>9.2f} -> {after:<9.2f}{'  '.join(cells)}")
+    return lines
+
+
+def _what_if_cell(found: dict[str, Any]) -> str:
+    revenue = found.get("revenue")
+    if revenue is None:
+        return "n/a"
+    value, low, high = (revenue[k] for k in ("value", "low", "high"))
+    return f"{value:+.4g}" + ("" if low is None else f" [{low:+.4g}, {high:+.4g}]")
+
+
 def text_of(found: dict[str, Any]) -> str:
     """The study as a person reads it."""
     panel, own = found["panel"], found["own_elasticity"]
@@ -91,6 +131,8 @@ def text_of(found: dict[str, Any]) -> str:
     lines.append(f"market {tables['market']}: own elasticity and markup with 90 % intervals")
     rows = zip(tables["products"], *(_cells(tables[k]) for k in ("own_elasticities", "markups")), strict=True)
     lines += [f"  {name:<20}{elasticity}  {markup}" for name, elasticity, markup in list(rows)[:15]]
+    if "counterfactuals" in found:
+        lines += what_if_text(found["counterfactuals"])
     return "\n".join(lines)
 
 

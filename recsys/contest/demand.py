@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from recsys.config import Settings
+from recsys.contest.counterfactuals import nightly
 from recsys.contest.market_tracks import HeldMarkets, Marks, Past, customers_of, held_markets, marks, popularity
 from recsys.contest.night import folder, night_before
 from recsys.contest.optional import settled
@@ -24,9 +25,11 @@ from recsys.contest.plain import plain
 from recsys.contest.record import load_fitted
 from recsys.contract import Dataset
 from recsys.data.dataset import CHOICE_FAMILIES, end_of_day
-from recsys.data.ingest import day_name
+from recsys.data.engine import gather
+from recsys.data.ingest import day_name, lake_orders
 from recsys.data.lake import Lake, ref_from
 from recsys.data.markets import period_name
+from recsys.data.offers import accounted
 from recsys.data.split import HeldOut
 
 Json = dict[str, Any]
@@ -49,7 +52,8 @@ def demand(settings: Settings, lake: Lake, night: Json, backtests: Sequence[Json
         if data.offers is None:
             return {"status": "none", "reason": NO_PANEL}
         found = tracks(settings, lake, night, data, backtests)
-        facts: Json = plain(_facts(lake, place, night, data, (backtests, fits), found))
+        panel = panel_facts(data) | lines_facts(settings, lake, night, data)
+        facts: Json = plain(_facts(lake, place, night, (backtests, fits), found) | {"panel": panel})
         return facts
 
     told: Json = lake.once(f"{place}/facts.json", make)
@@ -92,9 +96,7 @@ def _marked(lake: Lake, record: Json, held: HeldMarkets, past: Past) -> Marks | 
     return marks(load_fitted(lake, record), held, past)
 
 
-def _facts(
-    lake: Lake, place: str, night: Json, data: Dataset, records: tuple[Sequence[Json], Sequence[Json]], found: Json
-) -> Json:
+def _facts(lake: Lake, place: str, night: Json, records: tuple[Sequence[Json], Sequence[Json]], found: Json) -> Json:
     backtests, fits = records
     by_name = {r["name"]: r for r in backtests} | {r["name"]: r for r in fits}
     choice = {name: r for name, r in by_name.items() if r.get("family") in CHOICE_FAMILIES}
@@ -102,10 +104,13 @@ def _facts(
     ladder = climb(found["held"], found["marks"], choice)
     serves = serving(lake, night, ladder, choice)
     refs = {name: fact.pop("tables") for name, fact in told.items() if fact.get("tables")}
+    served = served_record(lake, night, serves, by_name)
+    if served is not None and serves["age_nights"]:
+        old = _fit_facts(lake, f"{place}/{serves['age_nights']}-nights-ago", served)
+        refs |= {served["name"]: old["tables"]} if "tables" in old else {}
     return {
         "status": "ok",
         "reason": _words(found, told, serves),
-        "panel": panel_facts(data),
         "judged": _judged(found["held"]),
         "market_choice": [_choice_row(n, m) for n, m in sorted(found["marks"].items(), key=_by_likelihood)],
         "price_response": [_response_row(n, m) for n, m in sorted(found["marks"].items()) if m.response],
@@ -114,6 +119,7 @@ def _facts(
         "ladder": ladder,
         "serves": serves,
         "tables": refs,
+        "counterfactuals": nightly(lake, place, served, _whole_report(lake, served)) if served else None,
         "metrics": _metrics(found["marks"], told, serves),
     }
 
@@ -171,6 +177,28 @@ def panel_facts(data: Dataset) -> Json:
         "zero_share": float((units == 0).mean()),
         "instruments": list(o.instrument_names),
     }
+
+
+def lines_facts(settings: Settings, lake: Lake, night: Json, data: Dataset) -> Json:
+    """Every unit of the order lines by reason, and which rungs the data can bear; {} where there are none."""
+
+    def make() -> Json:
+        lines = gather(lake_orders(lake, int(night["day"]), settings.night.engine))
+        account, report = accounted(data, lines, int(night["day"]), settings.markets)
+        return {"account": account.json(), "data": report.json()}
+
+    return settled(make)[0] or {}
+
+
+def served_record(lake: Lake, night: Json, serves: Json, tonight: Mapping[str, Json]) -> Json | None:
+    """The record of the fit that serves: tonight's, or the older one that stays in use."""
+    name = serves["contender"]
+    if name is None:
+        return None
+    if not serves["age_nights"]:
+        return dict(tonight[name])
+    before = night_before(lake, int(night["day"])) or {"fits": {}}
+    return {"name": name} | dict(before["fits"][name])
 
 
 def _fit_facts(lake: Lake, place: str, record: Json) -> Json:

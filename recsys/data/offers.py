@@ -20,7 +20,7 @@ from recsys.data.cells import Cells, offered_cells, pool
 from recsys.data.instruments import Columns, blp_sums, cost_shifters, differentiation, hausman, nest_counts, nest_rivals
 from recsys.data.markets import market_sizes, with_market
 from recsys.data.panel_report import Account, DataReport, data_report
-from recsys.errors import EmptyError
+from recsys.errors import DataError, EmptyError
 
 if TYPE_CHECKING:
     import polars as pl
@@ -83,6 +83,20 @@ def _with_categories(lines: pl.DataFrame, data: Dataset) -> pl.DataFrame:
     known = {str(p): str(c) for p, c in zip(data.space.products.ids, data.catalogue.category, strict=True) if c}
     given = pl.col("product").replace_strict(known, default=None, return_dtype=pl.String)
     return lines.with_columns(category=pl.coalesce("category", given))
+
+
+def accounted(
+    data: Dataset, lines: pl.DataFrame, day: int, settings: Markets | None = None
+) -> tuple[Account, DataReport]:
+    """What a dataset's panel was made of and can bear, from the lines it was built from.
+
+    Raises DataError where the dataset has no panel, or its panel holds other units than were kept.
+    """
+    if data.offers is None:
+        raise DataError("The product x market panel", got="no offers", wanted="a dataset with markets")
+    kept, account = keep_lines(lines, data.space, day, settings or Markets())
+    account.require(float(data.offers.units.sum()) if data.offers.units is not None else 0.0)
+    return account, data_report(data.offers, kept)
 
 
 def keep_lines(lines: pl.DataFrame, space: Space, day: int, settings: Markets) -> tuple[pl.DataFrame, Account]:

@@ -57,7 +57,8 @@ class Blp:
         scorer = found.demand.scorer()
         weight = _history_weight(scorer, run.validation) if self.history_weight is None else self.history_weight
         report |= {"history_weight": weight} | nightly_tables(found.demand)
-        return Fitted(replace(scorer, history_weight=weight), found.state, report)
+        state = found.state if found.demand.basis is None else found.state | {"basis": found.demand.basis}
+        return Fitted(replace(scorer, history_weight=weight), state, report)
 
     def estimate(self, panel: Panel, agents: Agents, run: Run) -> BlpFit:
         """The demand system and its own gates, on any panel; three starts when there is no last night."""

@@ -49,6 +49,11 @@ def test_a_panel_is_climbed_and_written(panel_file, tmp_path) -> None:
     assert rho["low"] < 0.6 < rho["high"]
     assert set(study["tables"]) >= {"own_elasticities", "elasticities", "diversion", "markups", "consumer_surplus"}
     assert "own elasticity: mean" in found.output
+    assert set(study["tables"]["elasticities"]) == {"value", "low", "high"}
+    rows = study["counterfactuals"]["markets"][0]["rows"]
+    assert {r["change"] for r in rows} >= {"drop", "reprice"}
+    assert study["counterfactuals"]["cap"] in found.output
+    assert f"drop    {rows[0]['product']}" in found.output
 
 
 def test_a_refused_fit_is_written_and_ends_in_an_error(panel_file, tmp_path) -> None:
@@ -83,6 +88,10 @@ def test_order_lines_go_through_the_mapping(tmp_path) -> None:
     study = json.loads(out.read_text())
     assert study["account"]["kept"]["units"] == len(lines)
     assert study["data"]["markets"] == 52
+    told = found.output
+    assert told.index("can bear blp") < told.index("own elasticity: mean")  # before any estimate
+    assert f"order lines: kept: {len(lines):,} lines" in told
+    assert "seller concentration" in told
     assert study["estimates"][0]["value"] < -0.3
 
 

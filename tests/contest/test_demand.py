@@ -154,6 +154,9 @@ def test_the_facts_of_a_night(tmp_path: Any) -> None:
     tables = lake.read_json(ref_from(facts["tables"]["logit"]))
     assert set(tables) >= {"own_elasticities", "diversion", "markups", "consumer_surplus", "heat_maps"}
     assert facts["panel"]["markets"] == 32
+    assert facts["counterfactuals"]["contender"] == "logit"
+    (market, *_) = lake.read_json(ref_from(facts["counterfactuals"]["table"]))["markets"]
+    assert market["rows"][0]["fixed"]["revenue"]["value"] < 0
     assert demand(SETTINGS, lake, night, [], []) == facts
     assert demand(Settings(), lake, night, [], [])["status"] == "none"
     without = replace(data(PAST), offers=None)
@@ -188,6 +191,37 @@ def test_one_contender_that_cannot_be_judged_is_left_out_unless_the_lake_did_not
     assert attempt("demand", lambda: demand(SETTINGS, lake, night, records, []))["status"] == "failed"
     monkeypatch.setattr(step, "load_fitted", loaded)  # it answers the next try
     assert len(demand(SETTINGS, lake, night, records, [])["market_choice"]) == 2
+
+
+def test_an_older_fit_that_stays_in_use_gives_its_tables(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tonight's fit is refused: last night's elasticities and counterfactuals stand, under its name and age."""
+    lake = Lake(str(tmp_path))
+    night = {"as_of": iso(LAST), "key": "k", "day": LAST, "dataset": lake.put_value("d", data()).json()}
+    old = stored(lake, "logit", CHOICE.fit(data(PAST), Run()))
+    monkeypatch.setattr(step, "night_before", lambda lake, day: {"day": LAST - 3, "fits": {"logit": old}})
+    refused = {"name": "logit", "family": "logit", "status": "refused", "reason": "sign", "report": {"gates": []}}
+    facts = demand(SETTINGS, lake, night, [refused], [refused])
+    assert facts["serves"]["age_nights"] == 3
+    tables = lake.read_json(ref_from(facts["tables"]["logit"]))
+    whole = lake.read_json("fits/logit/record.json")["report"]["tables"]
+    assert tables["own_elasticities"] == whole["own_elasticities"]
+    assert facts["fits"]["logit"]["status"] == "refused"
+    assert facts["counterfactuals"]["status"] == "ok"
+
+
+def test_every_unit_of_the_panel_is_accounted_for(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """AC-P2 in the night's facts: given = dropped by reason + kept, and kept is what the panel holds."""
+    lake, night = Lake(str(tmp_path)), {"day": LAST}
+    assert step.lines_facts(SETTINGS, lake, night, data()) == {}
+    extra = lines().head(7).with_columns(kind=pl.lit("non_product"), order=pl.lit("fee"))
+    monkeypatch.setattr(step, "lake_orders", lambda lake, day, engine: pl.concat([lines(), extra]))
+    told = step.lines_facts(SETTINGS, lake, night, data())
+    account = told["account"]
+    assert account["dropped"]["no product (fee, postage)"]["lines"] == 7
+    assert account["given"]["units"] == account["kept"]["units"] + 7
+    assert account["kept"]["units"] == step.panel_facts(data())["units"]
+    assert told["data"]["rungs"]["logit"] == ""
+    assert told["data"]["single_item_share"] == 1.0
 
 
 def stored(lake: Lake, name: str, fitted: Any) -> dict[str, Any]:

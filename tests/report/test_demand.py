@@ -70,6 +70,42 @@ def test_the_section_says_who_serves_why_another_was_refused_and_what_prices_do(
     assert "0 % go up" not in html  # what passed is not worded as if it had not
 
 
+def test_the_section_says_what_would_happen_what_the_data_bear_and_how_old_a_fit_is(tmp_path: Path) -> None:
+    page = nights.page(tmp_path)
+    told = facts(page)
+    none = {"value": -41.4, "low": None, "high": None}
+    cell = {"to": [{"product": nights.EVIL, "part": 0.25}], "buys_nothing": 0.657, "prices_never_seen": 0,
+            "revenue": {"value": -41.36, "low": -50.0, "high": -30.0}, "profit": none,
+            "surplus": {"value": -0.0177, "low": -0.02, "high": -0.01}}  # fmt: skip
+    rows = [{"change": "drop", "product": "P1", "price": [14.0, 14.0], "fixed": cell, "solved": {"reason": "large"}},
+            {"change": "reprice", "product": "P1", "price": [14.0, 15.4], "fixed": cell, "solved": cell}]  # fmt: skip
+    markets = [{"market": f"{name}@2024-03-04", "people": 3282.0, "alternatives": 122, "rows": rows}
+               for name in ("east", "west")]  # fmt: skip
+    ref = page.lake.put_json("nights/demand/counterfactuals.json", {"cap": "At most 6.", "markets": markets}).json()
+    one = {"lines": 10, "units": 12.0, "revenue": 99.0}
+    told |= {
+        "counterfactuals": {"status": "ok", "contender": "logit", "table": ref},
+        "serves": {"contender": "logit", "age_nights": 2, "words": "the fit of 2 nights ago"},
+    }
+    told["panel"] |= {
+        "account": {"given": one, "dropped": {"returned": one}, "kept": one},
+        "data": {"rows": 9645, "markets": 104, "zero_share": 0.083, "single_order_share": 0.5, "price_variation": 0.02,
+                 "flat_share": 0.1, "seller_concentration": 0.123, "top_five_sellers": 0.4, "single_item_share": 0.65,
+                 "rungs": {"shares": "", "blp": "12 markets (at least 20)"}},
+    }  # fmt: skip
+    html = render(Page(page.settings, page.lake, page.night, [], page.decision, page.published, {"demand": told}))
+    for words in (
+        "What would happen, by logit", "without P1 at 14.00", "P1 at 15.40, not 14.00 (+10.0 %)",
+        "-41.36 [-50.00, -30.00]", "-17.7 [-20.0, -10.0]", "buys nothing 65.7 %", "n = 3,282 people", "At most 6.",
+        "What would happen in west@2024-03-04", "They are those of the fit of 2 nights ago.",
+        "no: 12 markets (at least 20)", "Orders with one product, of orders", "65.0 %", "returned",
+        "given = dropped by reason + kept",
+    ):  # fmt: skip
+        assert words in html, words
+    assert nights.EVIL not in html
+    assert "could not be built" not in html
+
+
 def test_a_table_that_is_no_longer_what_was_written_is_not_shown(tmp_path: Path) -> None:
     page = nights.page(tmp_path)
     told = facts(page)

@@ -23,6 +23,7 @@ from recsys.models.demand.nested_logit import fit_nested
 from recsys.models.demand.panel import Panel, require_choice
 from recsys.models.demand.plain_logit import fit_logit
 from recsys.models.demand.report import report_of
+from recsys.models.demand.system import Demand
 from recsys.models.demand.tables import tables
 from recsys.models.settings import check
 
@@ -60,8 +61,10 @@ def read_spec(path: Path) -> Spec:
     return Spec(**plain, blp=Settings(**blp))
 
 
-def study(panel: Panel, spec: Spec, agents: Agents | None, rung: RungName, run: Run, tell: Tell) -> dict[str, Any]:
-    """JSON-ready, schema in docs/demand.md; `eligible` is false where a gate failed, and says which."""
+def study(
+    panel: Panel, spec: Spec, agents: Agents | None, rung: RungName, run: Run, tell: Tell
+) -> tuple[Demand, dict[str, Any]]:
+    """(the demand system, JSON-ready: schema in docs/demand.md); `eligible` is false where a gate failed."""
     found: dict[str, Any] = {"panel": panel_numbers(require_choice(panel))}
     fits = fits_of(panel, spec, agents, run)
     if rung == "auto":
@@ -79,7 +82,8 @@ def study(panel: Panel, spec: Spec, agents: Agents | None, rung: RungName, run: 
     else:
         card = card.joined(health_card(panel, reached.demand, quick[name]).gates)
     tell("tables with intervals")
-    return found | report_of(reached.demand, card) | {"tables": tables(reached.demand, seed=run.seed)}
+    found |= report_of(reached.demand, card) | {"tables": tables(reached.demand, seed=run.seed)}
+    return reached.demand, found
 
 
 def require(found: dict[str, Any]) -> None:

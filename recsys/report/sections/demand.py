@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from recsys.data.lake import ref_from
+from recsys.report.counterfactuals import build_counterfactuals
 from recsys.report.heatmap import heatmap
 from recsys.report.page import Json, Page
+from recsys.report.panel import build_panel
 from recsys.report.tables import (
     Column,
     bullets,
@@ -38,11 +40,13 @@ def build(page: Page) -> str | None:
     return join(
         paragraph(facts["reason"], "lead"),
         _panel(facts["panel"]),
+        build_panel(facts["panel"]),
         _choice(facts),
         _response(facts),
         _ladder(facts),
         _health(facts),
         _elasticities(page, facts),
+        build_counterfactuals(page, facts),
     )
 
 
@@ -126,7 +130,9 @@ def _elasticities(page: Page, facts: Json) -> str | None:
                 f"% of demand per 1 % of price; {n}")
         for m in found["heat_maps"]
     ]  # fmt: skip
-    return join(heading(f"Elasticities by {name}"), *maps, _products(found, page.settings.shop.currency),
+    age = facts["serves"]["age_nights"]
+    stale = paragraph(f"They are those of the fit of {count(age)} night{'s' if age > 1 else ''} ago.") if age else None
+    return join(heading(f"Elasticities by {name}"), stale, *maps, _products(found, page.settings.shop.currency),
                 _money(found, page.settings.shop.currency))  # fmt: skip
 
 

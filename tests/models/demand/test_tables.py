@@ -26,6 +26,12 @@ def test_intervals_hold_their_values_and_follow_the_standard_error(cereal: Deman
     assert (value < high).all()
     price, se = cereal.price_coefficient
     np.testing.assert_allclose((high - low) / np.abs(value), 2 * 1.645 * se / -price, rtol=0.2)
+    cross = {k: np.array(found["elasticities"][k]) for k in ("value", "low", "high")}
+    assert (cross["low"] < cross["value"]).all()
+    assert (cross["value"] < cross["high"]).all()
+    np.testing.assert_allclose(np.diag(cross["low"]), low)
+    assert (cross["low"][~np.eye(len(low), dtype=bool)] > 0).all()  # every other product is a substitute, surely
+    np.testing.assert_allclose(found["covariance"], cereal.covariance)
     assert found["market"] in cereal.panel.space.markets.ids
     np.testing.assert_allclose(np.sum(found["diversion"]["value"], axis=1), 1, atol=1e-9)
     assert found["willingness_to_pay"] == {}
