@@ -139,7 +139,7 @@ def decide(night: Night, backtests: Sequence[Json], evidence: Json, trial: Json 
     path = f"{books.folder(night)}/decision-{now.number}-{night['promotion']}.json"
 
     def make() -> Json:
-        windows = daily.recent(lake, night["day"], settings.contest.evidence_nights)
+        windows = daily.weighed(lake, night["day"], now.champion, settings.contest)
         decision = rule.decide(
             [books.candidate(lake, record, settings) for record in backtests],
             daily.pool(windows),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -112,9 +112,10 @@ class Contest(Section):
     track: Literal["new", "repeats"] = "new"
     primary: str = "ndcg_at_10"
     bar: tuple[str, ...] = ("popularity_28d", "buy_again")
-    evidence_nights: int = Field(default=7, ge=1)
+    evidence_nights: Annotated[int, Field(ge=1)] | Literal["auto"] = 7
     minimum_effect: float = Field(default=0.01, ge=0)
     cooldown_nights: int = Field(default=7, ge=0)
+    most_training: float = Field(default=10.0, ge=1)
     level: float = Field(default=0.95, gt=0.5, lt=1)
     draws: int = Field(default=500, ge=100)
     availability_days: int = Field(default=90, ge=1)

@@ -11,7 +11,7 @@ import numpy as np
 
 from recsys.config import Contest, Settings
 from recsys.contest.backtest import barred_products, judge
-from recsys.contest.challenge import Pooled
+from recsys.contest.challenge import MOST_NIGHTS, Pooled, challenge, strength
 from recsys.contest.generation import popular_lately
 from recsys.contest.night import night_before
 from recsys.contest.record import load_fitted
@@ -19,8 +19,10 @@ from recsys.contract import F64, Dataset, Flags, Scorer, Texts
 from recsys.data.ingest import lake_orders
 from recsys.data.lake import Lake, ref_from
 from recsys.data.split import HeldOut, hold_out
+from recsys.publication import standing
 
 FOLDER = "evidence"
+FEWEST, LIFT = 7, "10%"  # of `evidence_nights = "auto"`
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ def judge_yesterday(settings: Settings, lake: Lake, night: Mapping[str, Any]) ->
             return {"status": "none", "reason": why}
         barred, fallback = barred_products(data), popular_lately(data)
         store(lake, observe(scorers, held, settings.contest, night["as_of"], barred=barred, fallback=fallback))
-    windows = recent(lake, last, settings.contest.evidence_nights)
+    windows = weighed(lake, last, standing(lake).champion, settings.contest)
     return {
         "status": "ok",
         "nights": [w.night for w in windows],
@@ -100,6 +102,22 @@ def recent(lake: Lake, until_day: int, nights: int) -> list[Evidence]:
             kept.append(path)
             free = first_day - 1
     return [lake.read_value(Evidence, path) for path in kept]
+
+
+def weighed(lake: Lake, until_day: int, champion: str | None, contest: Contest) -> list[Evidence]:
+    """The windows a decision rests on, newest first: so many as `evidence_nights` says, or as the power asks for.
+
+    auto: the spread of the last FEWEST nights says how many find a contender LIFT better than the champion; what the
+    contenders' differences are plays no part in it, only how much they vary.
+    """
+    if contest.evidence_nights != "auto":
+        return recent(lake, until_day, contest.evidence_nights)
+    pooled = pool(recent(lake, until_day, FEWEST))
+    if pooled is None or champion is None or champion not in pooled.values:
+        return recent(lake, until_day, FEWEST)
+    tests = challenge(champion, set(pooled.values), pooled, contest)
+    needed = strength(pooled, champion, tests, contest).get("nights_for", {LIFT: FEWEST})[LIFT]
+    return recent(lake, until_day, max(needed or MOST_NIGHTS, FEWEST))
 
 
 def pool(windows: Sequence[Evidence]) -> Pooled | None:

@@ -76,7 +76,7 @@ def decide(
 ) -> Decision:
     """Apply the rule. Deterministic: ties go to the champion, then to the name that sorts first."""
     by_name = {c.name: c for c in candidates}
-    gates = {c.name: gates_of(c, by_name.get(standing.champion or "")) for c in candidates}
+    gates = {c.name: gates_of(c, by_name.get(standing.champion or ""), contest) for c in candidates}
     passing = [c for c in candidates if not gates[c.name]["failed"]]
     argmax = _argmax(passing)
     if standing.held:

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from recsys.contest.measure import Exam, answer
-from recsys.contract import F64, I32, Dataset, Flags, Scorer, Truth
+from recsys.contract import F64, I32, Dataset, Scorer
 from recsys.errors import EmptyError
+from recsys.evaluation.lists import bought
 from recsys.evaluation.metrics import calibration_error
 from recsys.ranking.rerank import Candidates, choose_power, frontier
 
@@ -31,25 +32,17 @@ def frontier_table(
     customers than two halves of LEAST.
     """
     lists = answer(scorer, exam, min(DEEP, len(data.space.products)), fallback).lists
-    bought = _bought(lists, exam.truth, len(data.space.products))
+    found = bought(lists, exam.truth.start, exam.truth.product, len(data.space.products))
     if len(lists) < 2 * LEAST:
         raise EmptyError("The revenue frontier", got=f"{len(lists)} held-out customers", wanted=f"{2 * LEAST} or more")
     learnt, judged = np.arange(len(lists)) % 2 == 0, np.arange(len(lists)) % 2 == 1
-    chance = _chance(lists[learnt], bought[learnt])
+    chance = _chance(lists[learnt], found[learnt])
     price = np.nan_to_num(np.asarray(data.catalogue.price, dtype=np.float64))
     shown = lists[judged]
     candidates = Candidates(shown, np.where(shown >= 0, chance[None, :], 0.0))
     points = frontier(candidates, price * take_rate, k, price)
-    off = calibration_error(candidates.chance[shown >= 0], bought[judged][shown >= 0].astype(np.float64))
+    off = calibration_error(candidates.chance[shown >= 0], found[judged][shown >= 0].astype(np.float64))
     return [{name: float(asdict(p)[name]) for name in COLUMNS} for p in points], choose_power(points), off
-
-
-def _bought(lists: I32, truth: Truth, m: int) -> Flags:
-    """Which products of the lists [n, DEEP] their customer bought."""
-    owner = np.repeat(np.arange(len(truth)), np.diff(truth.start))
-    pairs = (owner * m + truth.product)[truth.product >= 0]
-    found: Flags = np.isin(np.arange(len(lists))[:, None] * m + lists, pairs) & (lists >= 0)
-    return found
 
 
 def _chance(lists: I32, bought: Any) -> F64:

@@ -8,12 +8,15 @@ from typing import Any
 
 import numpy as np
 
+from recsys.config import Contest
 from recsys.contest.challenge import paired
 from recsys.contract import F64
 
 COVERAGE_SHARE = 0.9  # of the champion's catalogue coverage
 COLD_TOLERANCE = 0.02
 UNREADY_TOLERANCE = 0.05  # more missing or short lists than the champion's
+CALIBRATION_LIMIT = 0.05
+LEAST_TRAINING = 60.0  # seconds that a champion's fit counts as at least: next to popularity everything is slow
 SELLER_TOLERANCE = 0.1  # of the sellers, more below their floor than the champion leaves there
 
 
@@ -29,11 +32,13 @@ class Candidate:
     cold: F64 | None = None  # [n] bool as float: which queries are of cold customers
     coverage: float | None = None
     unready: float = 0.0  # share of lists that are missing or not full
+    training_seconds: float | None = None  # CPU seconds of the fit
+    calibration_error: float | None = None
     sellers: Mapping[str, Any] = field(default_factory=dict)  # sellers, below_floor: who gets too little attention
     report: Mapping[str, Any] = field(default_factory=dict)
 
 
-def gates_of(candidate: Candidate, champion: Candidate | None) -> dict[str, Any]:
+def gates_of(candidate: Candidate, champion: Candidate | None, contest: Contest) -> dict[str, Any]:
     """Each gate's finding in words; `failed` lists those that bar the contender."""
     failed: list[str] = []
     values = candidate.values
@@ -44,8 +49,9 @@ def gates_of(candidate: Candidate, champion: Candidate | None) -> dict[str, Any]
     if not failed and champion is not None and champion.status == "ok" and champion.name != candidate.name:
         failed += _worse_coverage(candidate, champion) + _worse_for_cold(candidate, champion)
         failed += _worse_lists(candidate, champion) + _worse_for_sellers(candidate, champion)
-    told = {"coverage": candidate.coverage, "unready": candidate.unready, "sellers": dict(candidate.sellers)}
-    return {"failed": failed, **told}
+        failed += _slower(candidate, champion, contest.most_training) + _worse_calibrated(candidate, champion)
+    told = {name: getattr(candidate, name) for name in ("coverage", "unready", "training_seconds", "calibration_error")}
+    return {"failed": failed, **told, "sellers": dict(candidate.sellers)}
 
 
 def _worse_coverage(candidate: Candidate, champion: Candidate) -> list[str]:
@@ -78,6 +84,25 @@ def _worse_lists(candidate: Candidate, champion: Candidate) -> list[str]:
     if candidate.unready <= champion.unready + UNREADY_TOLERANCE:
         return []
     return [f"leaves {candidate.unready:.1%} of the lists short or missing, the champion {champion.unready:.1%}"]
+
+
+def _slower(candidate: Candidate, champion: Candidate, most: float) -> list[str]:
+    if candidate.training_seconds is None or champion.training_seconds is None:
+        return []
+    ours, theirs = candidate.training_seconds, champion.training_seconds
+    if ours <= most * max(theirs, LEAST_TRAINING):
+        return []
+    return [f"trains for {ours:,.0f} CPU seconds, the champion for {theirs:,.0f} (most_training = {most:g})"]
+
+
+def _worse_calibrated(candidate: Candidate, champion: Candidate) -> list[str]:
+    """Only beyond the limit, and only where the champion is better."""
+    if candidate.calibration_error is None or champion.calibration_error is None:
+        return []
+    ours, theirs = candidate.calibration_error, champion.calibration_error
+    if ours <= max(CALIBRATION_LIMIT, theirs):
+        return []
+    return [f"is off by {ours:.1%} in how often its places are bought (ECE), the champion by {theirs:.1%}"]
 
 
 def _worse_for_sellers(candidate: Candidate, champion: Candidate) -> list[str]:

@@ -79,6 +79,8 @@ def candidate(lake: Lake, record: Json, settings: Settings) -> Candidate:
         cold=card.groups["cold"].astype(float),
         coverage=card.whole[f"coverage_at_{max(settings.contest.at)}"],
         unready=card.whole.get("missing_lists", 0.0) + card.whole.get("short_lists", 0.0),
+        training_seconds=record.get("fit_cpu_seconds"),
+        calibration_error=card.whole.get("calibration_error"),
         sellers=record.get("sellers", {}),
         report=record.get("report", {}),
     )

@@ -17,8 +17,10 @@ import numpy as np
 
 from recsys.contract import F32, F64, I32, Flags
 from recsys.errors import EmptyError
+from recsys.evaluation.metrics import calibration_error
 
 BINS = 10
+LEAST = 200
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,20 @@ def purchase_error(p: F64, bought: F64) -> float:
     order = np.argsort(p, kind="stable")
     of = np.minimum((np.cumsum(p[order]) * BINS - 1e-9).astype(np.int64), BINS - 1)
     return float(np.abs(np.bincount(of, (p - bought)[order], minlength=BINS)).sum())
+
+
+def place_error(bought: Flags, shown: Flags) -> float:
+    """Expected calibration error of "place r is bought as often as it was": both [n, k], in [0, 1].
+
+    How often each place was bought is learnt on every other row and judged on the rest; NaN where either half has
+    fewer than LEAST rows, whose chance alone could make the difference.
+    """
+    if len(bought) < 2 * LEAST:
+        return float("nan")
+    learnt = np.arange(len(bought)) % 2 == 0
+    rate = bought[learnt].sum(axis=0) / np.maximum(shown[learnt].sum(axis=0), 1)
+    judged = shown[~learnt]
+    return calibration_error(np.broadcast_to(rate, judged.shape)[judged], bought[~learnt][judged])
 
 
 def _fit(scores: F32, bought: tuple[I32, I32], prior: F64, allowed: Flags, logarithm: bool) -> Softmax:

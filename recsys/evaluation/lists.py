@@ -58,7 +58,7 @@ def serendipity(lists: I32, start: I64, product: I32, popularity: F64) -> F64:
     expected = np.where(popularity > 0, (m + 1 - (len(levels) - level)) / m, 0)
     shown = (m - np.arange(k)) / m
     surprise = np.maximum(shown - expected[np.maximum(lists, 0)], 0)
-    value = np.where(_bought(lists, start, product, m), surprise, 0).sum(axis=1) / k
+    value = np.where(bought(lists, start, product, m), surprise, 0).sum(axis=1) / k
     return np.where(np.diff(start) > 0, value, np.nan)
 
 
@@ -108,7 +108,8 @@ def list_quality(lists: I32) -> ListQuality:
     return ListQuality(len(lists), int((counts == 0).sum()), int(short.sum()), int(repeats.sum()))
 
 
-def _bought(lists: I32, start: I64, product: I32, m: int) -> Flags:
+def bought(lists: I32, start: I64, product: I32, m: int) -> Flags:
+    """Which places of the lists hold what their customer bought: bool[n, k]; product -1 is known to no list."""
     row = np.arange(len(lists), dtype=np.int64)
     known = product >= 0
     truth = np.sort((np.repeat(row, np.diff(start)) * m + product)[known])

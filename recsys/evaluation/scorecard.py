@@ -9,7 +9,9 @@ from typing import Any, Protocol
 import numpy as np
 
 from recsys.contract import F64, I32, I64, Flags, Rows, Truth
+from recsys.evaluation.calibration import place_error
 from recsys.evaluation.lists import (
+    bought,
     coverage,
     exposure,
     gini,
@@ -101,14 +103,16 @@ def list_numbers(lists: I32, share: F64, at: Sequence[int], features: Rows | Non
 
 
 def truth_numbers(answers: Answered, truth: Truth, share: F64, at: Sequence[int]) -> dict[str, float]:
-    """Means over the queries with truth: AUC, and serendipity at each k; what no query gives is left out.
+    """Means over the queries with truth: AUC, and serendipity at each k; the calibration error of the places of all
+    lists (`calibration.place_error`). What no query gives is left out.
 
     share [m]: of customers who had bought the product, which makes the popularity list that serendipity is against.
     """
     found = {"auc": _mean(auc(answers.ranks, truth.start, answers.pool))}
     for k in at:
         found[f"serendipity_at_{k}"] = _mean(serendipity(answers.lists[:, :k], truth.start, truth.product, share))
-    return _known(found)
+    hits = bought(answers.lists, truth.start, truth.product, len(share))
+    return _known(found | {"calibration_error": place_error(hits, answers.lists >= 0)})
 
 
 def _known(numbers: Mapping[str, float | None]) -> dict[str, float]:

@@ -144,7 +144,7 @@ def replay(seed: int, nights: int, n: int, lift: float) -> tuple[int, int | None
     for night in range(nights):
         taste = rng.gamma(4, 0.25, n)
         windows.append({m: ndcg(rng, n, 0.12 * (1 + (lift if m == "m8" else 0)), taste) for m in names})
-        windows = windows[-CONTEST.evidence_nights :]
+        windows = windows[-7:]  # the default of evidence_nights
         values = {m: np.concatenate([w[m] for w in windows]) for m in names}
         evidence = Pooled(values, {}, np.arange(len(values["m0"]), dtype=np.int64), tuple("n" * len(windows)))
         decision = decide([candidate(m, windows[-1][m]) for m in names], evidence, Standing(champion, since), CONTEST)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from recsys.errors import EmptyError
-from recsys.evaluation.calibration import Softmax, chances, fit_softmax, form_of, purchase_error
+from recsys.evaluation.calibration import Softmax, chances, fit_softmax, form_of, place_error, purchase_error
 
 N, M = 600, 9
 
@@ -56,3 +56,14 @@ def test_nobody_bought_anything_on_offer() -> None:
     none = np.array([0], dtype=np.int32)
     with pytest.raises(EmptyError, match="no held-out purchase"):
         fit_softmax(np.ones((1, 2), np.float32), none, none, np.ones((1, 2)), np.array([False, True]))
+
+
+def test_places_that_keep_their_promise_have_no_error_and_few_rows_say_nothing() -> None:
+    shown = np.ones((400, 2), dtype=bool)
+    bought = np.zeros((400, 2), dtype=bool)
+    bought[np.arange(0, 400, 4)] = True  # rows 0, 4, 8, ...: all of them in the half that is learnt from
+    assert place_error(bought, shown) == pytest.approx(0.5)
+    bought[np.arange(1, 400, 4)] = True
+    assert place_error(bought, shown) == pytest.approx(0)
+    assert np.isnan(place_error(bought[:399], shown[:399]))
+    assert np.isnan(place_error(bought, np.zeros_like(shown)))  # nothing was shown
