@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -54,3 +55,14 @@ def test_many_files_are_folded_and_none_is_lost(tmp_path: Path) -> None:
 
 def test_an_empty_lake_has_no_section(tmp_path: Path) -> None:
     assert built(tmp_path, []) is None
+
+
+def test_returns_that_found_no_purchase_are_counted(tmp_path: Path) -> None:
+    page = nights.empty_page(tmp_path)
+    page.lake.put_json("ingests/orders-0.json", {"report": report("a.csv"), "number": 0})
+    returns = {"lines": 9998, "unmatched_lines": 2605, "unmatched_units": 228010.0, "guest_lines": 1498}
+    html = section.build(replace(page, night={**page.night, "returns": returns}))
+    assert html is not None
+    words = read(html).words()
+    assert "Of 9,998 return lines 7,393 were taken off the purchase they belong to." in words
+    assert "2,605 (228,010 units) found none, 1,498 of them guests'." in words

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
 
+from recsys.data.ingest import day_name
 from recsys.report.page import Json, Page
 from recsys.report.tables import Column, count, fold, join, paragraph, share, table, tiles
 
 TITLE = "Data and quarantine"
-EPOCH = date(1970, 1, 1).toordinal()
 SHOWN = 12  # files, newest first; the others are folded
 
 
 def build(page: Page) -> str | None:
     """Rows in = accepted + quarantined, per file."""
-    files: list[Json] = [page.lake.read_json(path) for path in page.lake.paths("ingests")]
+    files: list[Json] = page.lake.read_jsons(page.lake.paths("ingests"))
     files.sort(key=lambda record: -int(record.get("number", 0)))
     reports = [record["report"] for record in files]
     if not reports:
@@ -26,6 +25,7 @@ def build(page: Page) -> str | None:
     return join(
         paragraph(f"{count(total - kept)} of {count(total)} rows ({apart}) were kept apart; no row is dropped unseen."),
         _orders([report for report in reports if report.get("table") == "orders"]),
+        _returned(page.night.get("returns", {})),
         _table("Files in the lake, the newest first", reports[:SHOWN]),
         fold(f"{len(rest)} older files", _table("Older files", rest)) if rest else None,
     )
@@ -41,7 +41,7 @@ def _orders(reports: Sequence[Json]) -> str | None:
     days = [report[end] for report in reports for end in ("first_day", "last_day") if report.get(end) is not None]
     if not lines or not days:
         return None
-    first, last = (date.fromordinal(EPOCH + day).isoformat() for day in (min(days), max(days)))
+    first, last = (day_name(day) for day in (min(days), max(days)))
     guests = sum(report.get("guests", 0) for report in reports)
     return tiles(
         [
@@ -52,6 +52,17 @@ def _orders(reports: Sequence[Json]) -> str | None:
             ("Fees and other non-products", share(kinds["non_product"] / lines)),
             ("Lines that came late", count(sum(report.get("late", 0) for report in reports))),
         ]
+    )
+
+
+def _returned(told: Json) -> str | None:
+    """Returns are taken off the customer's latest earlier purchase; what finds none is counted, not guessed."""
+    if not told.get("lines"):
+        return None
+    lost, guests = int(told["unmatched_lines"]), int(told["guest_lines"])
+    return paragraph(
+        f"Of {count(told['lines'])} return lines {count(told['lines'] - lost)} were taken off the purchase they belong "
+        f"to. {count(lost)} ({count(told['unmatched_units'])} units) found none, {count(guests)} of them guests'."
     )
 
 
