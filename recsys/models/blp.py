@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 
@@ -30,7 +30,8 @@ HALTON = 500
 
 @dataclass(frozen=True)
 class Blp:
-    """Random coefficients on the terms of `random`; product rule of `nodes` per coefficient, else Halton points."""
+    """Random coefficients on the terms of `random`, integrated over `nodes` per coefficient by a product rule or over
+    Halton points (`nodes`, at least 500); auto: a product rule up to three coefficients."""
 
     family: ClassVar[str] = "blp"
     needs: ClassVar[frozenset[Part]] = frozenset({Part.OFFERS, Part.EVENTS, Part.VALIDATION})
@@ -41,6 +42,8 @@ class Blp:
     demographics: str = ""  # customer feature columns, averaged by segment
     instruments: tuple[str, ...] = ()
     nodes: Annotated[int, Range(2, 5000)] = 7
+    rule: Literal["auto", "product", "halton"] = "auto"
+    method: Literal["1s", "2s"] = "1s"  # steps of GMM
     optimal_instruments: bool = True
     history_weight: Annotated[float, Range(0, 1)] | None = None  # None: tuned on validation, else 0.5
 
@@ -62,14 +65,16 @@ class Blp:
 
     def estimate(self, panel: Panel, agents: Agents, run: Run) -> BlpFit:
         """The demand system and its own gates, on any panel; three starts when there is no last night."""
-        settings = Settings(optimal_instruments=self.optimal_instruments, starts=1 if run.start else COLD_STARTS)
+        starts = 1 if run.start else COLD_STARTS
+        settings = Settings(method=self.method, optimal_instruments=self.optimal_instruments, starts=starts)
         return fit_blp(panel, self._formulas, agents, settings, run)
 
     def agents(self, panel: Panel, data: Dataset, double: bool = False) -> Agents:
         """The same draws in every market and every night; demographics are means of the segment's customers."""
         k = len(terms.parse(self.random))
         names = terms.parse(self.demographics)
-        rule: Rule = "product" if k <= PRODUCT_RULE else "halton"
+        fits: Rule = "product" if k <= PRODUCT_RULE else "halton"
+        rule: Rule = fits if self.rule == "auto" else self.rule
         size = self.nodes if rule == "product" else max(self.nodes, HALTON)
         means = _segment_means(data, names, panel) if names else None
         people = draw(len(panel.space.markets), k, rule, 2 * size if double else size, means)
@@ -82,8 +87,8 @@ class Blp:
     def _of_nodes(self, panel: Panel, found: BlpFit, data: Dataset) -> tuple[gates.Gate, ...]:
         """The same parameters looked at with twice the nodes."""
         sigma, pi = np.diag(found.state["sigma"]), found.state["pi"]
-        finer = look_at(panel, self._formulas, self.agents(panel, data, double=True), sigma, pi)
-        same = look_at(panel, self._formulas, self.agents(panel, data), sigma, pi)
+        finer = look_at(panel, self._formulas, self.agents(panel, data, double=True), sigma, pi, self.method)
+        same = look_at(panel, self._formulas, self.agents(panel, data), sigma, pi, self.method)
         own, own_finer = (float(own_elasticities(f.demand).mean()) for f in (same, finer))
         (alpha, se), alpha_finer = same.demand.price_coefficient, finer.demand.price_coefficient[0]
         return gates.of_nodes(alpha, alpha_finer, se, own, own_finer)

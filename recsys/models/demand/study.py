@@ -41,7 +41,8 @@ class Spec:
     demographics: str = ""
     instruments: tuple[str, ...] = ()
     costs: str = ""
-    nodes: int = 7  # per random coefficient, where no agents are given
+    nodes: int = 7  # per random coefficient, or points of the halton rule; where no agents are given
+    rule: Literal["product", "halton"] = "product"
     draws: int = 50  # of the bootstrap
     blp: Settings = field(default_factory=Settings)
 
@@ -102,7 +103,7 @@ def fits_of(panel: Panel, spec: Spec, agents: Agents | None, run: Run) -> dict[s
     def blp(p: Panel) -> tuple[Any, Card]:
         if not formulas.tastes:
             raise ConfigError("random", got="no random coefficient", wanted="for example `1 + prices`")
-        people = agents or draw(len(panel.space.markets), len(formulas.tastes), "product", spec.nodes)
+        people = agents or draw(len(panel.space.markets), len(formulas.tastes), spec.rule, spec.nodes)
         if spec.demographics and agents is None:
             raise FitError("demographics", got="no agents", wanted="people with demographics", cure="Give --agents.")
         fit = fit_blp(p, formulas, people, spec.blp, run)
