@@ -163,8 +163,8 @@ def power_words(power: Mapping[str, Any]) -> str:
     if not power.get("chance"):
         return ""
     lifts = sorted(power["chance"], key=lambda lift: float(lift.rstrip("%")))  # stored JSON sorts them as text
-    chances = ", ".join(f"{lift} better: {power['chance'][lift]:.0%}" for lift in lifts)
-    words = f"Chance that tonight's evidence would have promoted a contender truly {chances}."
+    chances = ", ".join(f"{lift} with a chance of {power['chance'][lift]:.0%}" for lift in lifts)
+    words = f"Tonight's test would have promoted a contender that is truly better by {chances}."
     found = [(lift, power["nights_for"][lift]) for lift in lifts if power.get("nights_for", {}).get(lift)]
     if found:
         words += f" To find {found[0][0]} four times in five, set [contest] evidence_nights to {found[0][1]}."

@@ -270,6 +270,6 @@ def test_the_power_in_words_names_the_smallest_lift_within_reach() -> None:
         "nights_for": {"10%": 12, "2%": None, "20%": 5},
     }
     words = power_words(told)
-    assert "2% better: 5%, 10% better: 40%, 20% better: 90%" in words
+    assert "better by 2% with a chance of 5%, 10% with a chance of 40%, 20% with a chance of 90%." in words
     assert words.endswith("To find 10% four times in five, set [contest] evidence_nights to 12.")
     assert power_words({}) == ""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from recsys.report.page import Json, Page
+from recsys.contest.challenge import power_words
+from recsys.report.page import Page
 from recsys.report.sections.leaderboard import measured
 from recsys.report.tables import count, interval, join, metric_name, money, paragraph, share, tiles
 
@@ -15,7 +16,8 @@ def build(page: Page) -> str | None:
     decision, night = page.decision, page.night
     reasons = [paragraph(reason, "lead") for reason in decision["reasons"]]
     note = paragraph(f"Note: {night['note']}.", "soft") if night.get("note") else None
-    return join(*reasons, note, _tiles(page), _power(decision), _unmirrored(page))
+    power = power_words(decision.get("power") or {})
+    return join(*reasons, note, _tiles(page), paragraph(power, "soft") if power else None, _unmirrored(page))
 
 
 def _tiles(page: Page) -> str:
@@ -48,15 +50,6 @@ def _measured(page: Page) -> str | None:
             found = measured(row, contest.track, contest.primary)
             return interval(found["mean"], found["low"], found["high"], 3) if found else None
     return None
-
-
-def _power(decision: Json) -> str | None:
-    chances = (decision.get("power") or {}).get("chance")
-    if not chances:
-        return None
-    rising = sorted(chances.items(), key=lambda item: float(str(item[0]).rstrip("% ")))
-    told = ", ".join(f"{lift} with a chance of {chance:.0%}" for lift, chance in rising)
-    return paragraph(f"Tonight's test would have promoted a contender that is truly better by {told}.", "soft")
 
 
 def _unmirrored(page: Page) -> str | None:
