@@ -100,10 +100,14 @@ def _power(x: Rows, power: float) -> F32:
 
 
 def _rarity(x: Rows, similarity: str) -> Rows:
-    """Customers who buy everything tell less: purchases weighted by idf of the customer, with BM25's saturation."""
+    """Customers who buy everything tell less: purchases weighted by idf of the customer, with BM25's saturation.
+
+    idf = log m - log(1 + purchases of the customer), as in the library implicit, but never less than 1 / m: who buys
+    nearly everything still tells a little.
+    """
     m = x.shape[1]
     per_customer = np.diff(x.indptr)
-    idf: F64 = np.log(m / np.maximum(per_customer, 1)) + 1 / m
+    idf: F64 = np.maximum(np.log(m) - np.log1p(per_customer), 1 / m)
     owner = np.repeat(np.arange(x.shape[0]), per_customer)
     data = np.sqrt(x.data)
     if similarity == "bm25":

@@ -60,6 +60,47 @@ def test_cosine_equals_the_library_s() -> None:
     np.testing.assert_allclose(dense(ItemNeighbours("cosine", neighbours=17), data), own, atol=1e-6)
 
 
+@pytest.mark.parametrize("similarity", ["tfidf", "bm25"])
+def test_similarities_by_rarity_equal_the_library_s(similarity: str) -> None:
+    from implicit.nearest_neighbours import BM25Recommender, TFIDFRecommender
+
+    data, _ = worlds.planted(u=60, m=17, per_customer=5)
+    model = {"tfidf": TFIDFRecommender, "bm25": BM25Recommender}[similarity](K=17)
+    model.fit(data.events.seen(17), show_progress=False)
+    own = model.similarity.toarray()
+    np.fill_diagonal(own, 0)
+    contender = ItemNeighbours(similarity, neighbours=17, half_life_days=None)  # type: ignore[arg-type]
+    np.testing.assert_allclose(dense(contender, data), own, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("similarity", ["tfidf", "bm25"])
+def test_weights_by_rarity_equal_the_library_s_on_counts(similarity: str) -> None:
+    """9 customers of 13 products who buy up to four times; one of them buys everything, and tells a little."""
+    from implicit.nearest_neighbours import bm25_weight, tfidf_weight
+
+    rng = np.random.default_rng(2)
+    counts = rng.integers(1, 5, (9, 13)) * (rng.random((9, 13)) < np.linspace(0.2, 0.8, 9)[:, None])
+    counts[-1] = 1
+    x = sparse.csr_matrix(counts.astype(np.float32))
+    weigh = {"tfidf": tfidf_weight, "bm25": lambda t: bm25_weight(t, item_neighbours.BM25_K1, item_neighbours.BM25_B)}
+    theirs = weigh[similarity](x.T.astype(np.float64)).T.toarray()
+    ours = item_neighbours._rarity(x, similarity).toarray()
+    assert len(set(np.diff(x.indptr))) > 4
+    assert np.diff(x.indptr)[:-1].max() <= 13 - 2
+    np.testing.assert_allclose(ours[:-1], theirs[:-1], rtol=1e-5)
+    np.testing.assert_allclose(ours[-1], theirs[-1] / np.log(13 / 14) / 13, rtol=1e-5)  # not below 0, but 1 / m
+
+
+def test_asymmetric_by_hand() -> None:
+    """Products of 3, 2 and 1 buyers: what is in the history counts .58 of its size, what is scored .42."""
+    data = worlds.dataset([[0, 1], [0, 1, 2], [0, 3]], 4)
+    weights = dense(ItemNeighbours("asymmetric", neighbours=3), data)
+    assert weights[0, 1] == pytest.approx(2 / (3**0.58 * 2**0.42), rel=1e-5)
+    assert weights[1, 0] == pytest.approx(2 / (2**0.58 * 3**0.42), rel=1e-5)
+    assert weights[0, 2] == pytest.approx(1 / 3**0.58, rel=1e-5)
+    assert weights[2, 0] == pytest.approx(1 / 3**0.42, rel=1e-5)
+
+
 def test_the_textbook_shop() -> None:
     """A bought t-shirts, mugs and posters, B mugs, posters and canvas: A is offered canvas, B t-shirts."""
     tshirt, mug, poster, canvas, sticker = range(5)
