@@ -11,6 +11,7 @@ from recsys.contract import F64, Dataset, Fitted, Part, Run, Split
 from recsys.models.demand import gates
 from recsys.models.demand.agents import Agents, Rule, draw
 from recsys.models.demand.blp import BlpFit, Settings, fit_blp, look_at
+from recsys.models.demand.blp_health import blp_health
 from recsys.models.demand.formulas import Formulas
 from recsys.models.demand.gates import Card
 from recsys.models.demand.health import of_data
@@ -55,6 +56,7 @@ class Blp:
         agents = self.agents(panel, data)
         found = self.estimate(panel, agents, run)
         card = early.joined(found.card.gates).joined(self._of_nodes(panel, found, data))
+        card = card.joined(blp_health(panel, self._formulas, agents, found, self.method))
         report = report_of(found.demand, card) | {"evaluations": found.evaluations}
         card.require("blp", report)
         scorer = found.demand.scorer()

@@ -43,6 +43,7 @@ def test_two_step_gmm_is_gated_at_both_steps_and_leaves_what_counterfactuals_nee
     fitted = catalog.build("blp", {**TASTE, "method": "2s"}).fit(choice_world.data(), Run())
     names = {gate["name"] for gate in fitted.report["gates"]}
     assert {"gradient (step 1)", "gradient (step 2)"} <= names
+    assert {"first stage of prices", "market size", "quantity discounts"} <= names
     price = next(e for e in fitted.report["estimates"] if e["name"] == "prices")
     assert price["low"] < choice_world.ALPHA < price["high"]
     assert isinstance(fitted.scorer, ChoiceScorer)

@@ -27,9 +27,9 @@ MAX_FLAT = 0.50
 def health_card(panel: Panel, demand: Demand, fit: Fit) -> Card:
     """Zero shares, price variation, market size and quantity discounts; `fit` is called on changed panels."""
     own = mean_own(demand)
-    found = [*of_data(panel), *_of_size(panel, own, fit)]
+    found = [*of_data(panel), *size_gates(panel, own, fit)]
     if RETAIL_PRICE in panel.columns:
-        found += _of_bulk(panel, own, fit)
+        found += bulk_gates(panel, own, fit)
     return Card(tuple(found))
 
 
@@ -85,7 +85,8 @@ def retail_only(panel: Panel) -> Panel:
     return replace(panel, offers=offers)
 
 
-def _of_size(panel: Panel, own: float, fit: Fit) -> tuple[Gate, ...]:
+def size_gates(panel: Panel, own: float, fit: Fit) -> tuple[Gate, ...]:
+    """Mean own elasticity (`own` as it is) with half and twice the people."""
     found = {1.0: own}
     for multiple in MULTIPLES:
         if multiple == 1.0:
@@ -97,7 +98,8 @@ def _of_size(panel: Panel, own: float, fit: Fit) -> tuple[Gate, ...]:
     return gates.of_size(found)
 
 
-def _of_bulk(panel: Panel, own: float, fit: Fit) -> tuple[Gate, ...]:
+def bulk_gates(panel: Panel, own: float, fit: Fit) -> tuple[Gate, ...]:
+    """Mean own elasticity (`own` as it is) without bulk lines."""
     try:
         return gates.of_bulk(own, mean_own(fit(retail_only(panel))[0]))
     except RecsysError as error:

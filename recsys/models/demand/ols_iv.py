@@ -171,12 +171,19 @@ def _identified(problem: Linear) -> Linear:
 
 
 def _with_tests(fit: LinearFit, p: Linear, S: F64, problem: Linear) -> LinearFit:
-    g = p.instruments.T @ fit.xi
-    degrees = p.instruments.shape[1] - p.X.shape[1]
-    j = float(g @ np.linalg.pinv(S) @ g) if degrees > 0 else np.nan
+    j, degrees = hansen_j(p, fit.xi, p.X.shape[1], S)
     dropped = tuple(n for n in problem.instrument_names if n not in p.instrument_names)
     strength = first_stage_f(p) if p.endogenous.any() else {}
     return replace(fit, first_stage=strength, j_statistic=j, j_degrees=degrees, dropped=dropped)
+
+
+def hansen_j(p: Linear, xi: F64, parameters: int, S: F64 | None = None) -> tuple[float, int]:
+    """(J, degrees of freedom) of the moments Z' xi, for a problem within its effects; NaN without surplus moments."""
+    Z = p.instruments
+    degrees = Z.shape[1] - parameters
+    g = Z.T @ xi
+    S = _meat(Z, xi, p.clusters) if S is None else S
+    return (float(g @ np.linalg.pinv(S) @ g) if degrees > 0 else np.nan), degrees
 
 
 def _effective_f(price: F64, Z: F64, clusters: I32 | None) -> float:

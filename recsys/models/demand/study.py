@@ -14,6 +14,7 @@ from recsys.contract import Run
 from recsys.errors import ConfigError, FitError, RefusedError
 from recsys.models.demand.agents import Agents, draw
 from recsys.models.demand.blp import Settings, fit_blp
+from recsys.models.demand.blp_health import blp_health
 from recsys.models.demand.formulas import Formulas
 from recsys.models.demand.gates import Card
 from recsys.models.demand.health import flat_share, health_card, of_data, zero_share
@@ -78,7 +79,7 @@ def study(
     tell("health card: other market sizes, no bulk lines")
     quick = fits_of(panel, replace(spec, draws=0), agents, run)
     card = reached.card
-    if name == "blp":  # another BLP fit per question would each take as long as the first
+    if name == "blp":  # its own health card asks at its tastes: another search per question would take as long again
         card = card.joined(of_data(panel, strict=True))
     else:
         card = card.joined(health_card(panel, reached.demand, quick[name]).gates)
@@ -107,7 +108,7 @@ def fits_of(panel: Panel, spec: Spec, agents: Agents | None, run: Run) -> dict[s
         if spec.demographics and agents is None:
             raise FitError("demographics", got="no agents", wanted="people with demographics", cure="Give --agents.")
         fit = fit_blp(p, formulas, people, spec.blp, run)
-        return fit.demand, fit.card
+        return fit.demand, fit.card.joined(blp_health(p, formulas, people, fit, spec.blp.method))
 
     return {
         "ols": lambda p: fit_logit(p, formulas, "ols"),
