@@ -56,7 +56,7 @@ def scorecard(name: str, track: str, held: HeldOut, exam: Exam, answers: Answers
         values=values,
         whole=whole,
         cluster=_cluster(ids),
-        groups={"warm": warm, "cold": ~warm},
+        groups={"warm": warm, "cold": ~warm} | ({"of_two": np.diff(truth.start) == 1} if track == "basket" else {}),
         ranks=answers.ranks,
         exposed=exposure(answers.lists, len(exam.queries.space.products)),
     )

@@ -141,5 +141,9 @@ def test_online_retail_as_documented(tmp_path: Path) -> None:
         assert hit[name].mean() >= 0.12, name
         assert cards[name].values["any_hit_at_10"].mean() >= 0.65, name
     assert hit["learned"].mean() > 3.5 * hit["popular"].mean()
+    two = cards["default"].groups["of_two"]
+    assert two.sum() == 104
+    assert hit["default"][two].mean() == pytest.approx(0.356, abs=0.005)
+    assert hit["popular"][two].mean() == pytest.approx(0.077, abs=0.005)
     better = paired("learned", hit["learned"], "bar", hit["bar"], cards["bar"].cluster, minimum=0.0, level=0.95)
     assert better.low > 0
