@@ -7,7 +7,7 @@ estimates and gates in words, and which rung serves. The large tables lie in the
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import date
 from functools import partial
@@ -27,7 +27,7 @@ from recsys.contract import Dataset
 from recsys.data.dataset import CHOICE_FAMILIES, end_of_day
 from recsys.data.engine import gather
 from recsys.data.ingest import day_name, lake_orders
-from recsys.data.lake import Lake, ref_from
+from recsys.data.lake import Lake, ref_from, references
 from recsys.data.markets import period_name
 from recsys.data.offers import accounted
 from recsys.data.split import HeldOut
@@ -153,14 +153,27 @@ def serving(lake: Lake, night: Json, ladder: Sequence[Json], choice: Mapping[str
         climbed = ok  # nothing was held out to climb on
     if climbed:
         return {"contender": climbed[-1], "age_nights": 0, "words": f"{climbed[-1]} serves tonight."}
-    before = night_before(lake, int(night["day"])) or {"fits": {}, "day": night["day"]}
-    stored = [n for n in choice if before["fits"].get(n, {}).get("status") == "ok"]
+    stored = last_stored(lake, int(night["day"]), choice)
     if stored:
         last = max(stored, key=lambda n: LADDER.index(choice[n]["family"]))
-        age = int(night["day"]) - int(before["day"])
+        age = stored[last][1]
         words = f"No rung was climbed tonight: the fit of {last} of {age} nights ago stays in use."
         return {"contender": last, "age_nights": age, "words": words}
     return {"contender": None, "age_nights": None, "words": "No rung was climbed: shares alone serve, without prices."}
+
+
+def last_stored(lake: Lake, day: int, names: Iterable[str]) -> dict[str, tuple[Json, int]]:
+    """(record, age in nights) of each contender's fit in the newest night that left any of them whole."""
+    before = night_before(lake, day)
+    at = day
+    while before is not None and int(before["day"]) < at:
+        at = int(before["day"])
+        fits = {n: before["fits"][n] for n in names if before["fits"].get(n, {}).get("status") == "ok"}
+        whole = {n: (r, day - at) for n, r in fits.items() if all(lake.exists(path) for path in references(r))}
+        if whole:
+            return whole
+        before = night_before(lake, at)
+    return {}
 
 
 def panel_facts(data: Dataset) -> Json:
@@ -197,8 +210,8 @@ def served_record(lake: Lake, night: Json, serves: Json, tonight: Mapping[str, J
         return None
     if not serves["age_nights"]:
         return dict(tonight[name])
-    before = night_before(lake, int(night["day"])) or {"fits": {}}
-    return {"name": name} | dict(before["fits"][name])
+    choice = [n for n, r in tonight.items() if r.get("family") in CHOICE_FAMILIES]
+    return {"name": name} | dict(last_stored(lake, int(night["day"]), choice)[name][0])
 
 
 def _fit_facts(lake: Lake, place: str, record: Json) -> Json:

@@ -127,6 +127,12 @@ def test_which_rung_serves(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> No
     assert (old["contender"], old["age_nights"]) == ("blp", 2)
     assert "the fit of blp of 2 nights ago stays in use" in old["words"]
     assert serving(lake, night, [], choice)["contender"] == "logit"  # nothing was held out to climb on
+    gone = {"status": "ok", "scorer": {"path": "fits/gone", "sha256": "0", "size": 1}}
+    nights = [before, {"day": 9, "fits": {"blp": {"status": "refused"}, "logit": gone}}]  # tidied away
+    monkeypatch.setattr(step, "night_before", lambda lake, day: next((n for n in nights[::-1] if n["day"] < day), None))
+    assert serving(lake, night, fell, choice) == old
+    nights.pop(0)
+    assert serving(lake, night, fell, choice)["contender"] is None
 
 
 def test_where_markets_are_wanted() -> None:
