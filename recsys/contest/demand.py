@@ -108,6 +108,8 @@ def _facts(lake: Lake, place: str, night: Json, records: tuple[Sequence[Json], S
     if served is not None and serves["age_nights"]:
         old = _fit_facts(lake, f"{place}/{serves['age_nights']}-nights-ago", served)
         refs |= {served["name"]: old["tables"]} if "tables" in old else {}
+    what_if = nightly(lake, place, served, _whole_report(lake, served)) if served else {"status": "none"}
+    refs |= {"counterfactuals": what_if["table"]} if "table" in what_if else {}
     return {
         "status": "ok",
         "reason": _words(found, told, serves),
@@ -119,7 +121,7 @@ def _facts(lake: Lake, place: str, night: Json, records: tuple[Sequence[Json], S
         "ladder": ladder,
         "serves": serves,
         "tables": refs,
-        "counterfactuals": nightly(lake, place, served, _whole_report(lake, served)) if served else None,
+        "counterfactuals": {k: v for k, v in what_if.items() if k != "table"},
         "metrics": _metrics(found["marks"], told, serves),
     }
 

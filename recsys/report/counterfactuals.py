@@ -17,11 +17,9 @@ PER = 1000  # visitors, for surplus
 def build_counterfactuals(page: Page, facts: Mapping[str, Any]) -> str | None:
     """None where no fit serves."""
     told = facts.get("counterfactuals")
-    if not told:
-        return None
-    if told["status"] != "ok":
-        return join(heading("What would happen"), paragraph(told["reason"]))
-    found = page.lake.read_json(ref_from(told["table"]))
+    if not told or told["status"] != "ok":
+        return join(heading("What would happen"), paragraph(told["reason"])) if told and "reason" in told else None
+    found = page.lake.read_json(ref_from(facts["tables"]["counterfactuals"]))
     tables = [(m["market"], _market(m, page.settings.shop.currency)) for m in found["markets"]]
     first = [told for _, told in tables[:1]]
     rest = [fold(f"What would happen in {name}", told) for name, told in tables[1:]]

@@ -161,7 +161,7 @@ def test_the_facts_of_a_night(tmp_path: Any) -> None:
     assert set(tables) >= {"own_elasticities", "diversion", "markups", "consumer_surplus", "heat_maps"}
     assert facts["panel"]["markets"] == 32
     assert facts["counterfactuals"]["contender"] == "logit"
-    (market, *_) = lake.read_json(ref_from(facts["counterfactuals"]["table"]))["markets"]
+    (market, *_) = lake.read_json(ref_from(facts["tables"]["counterfactuals"]))["markets"]
     assert market["rows"][0]["fixed"]["revenue"]["value"] < 0
     assert demand(SETTINGS, lake, night, [], []) == facts
     assert demand(Settings(), lake, night, [], [])["status"] == "none"

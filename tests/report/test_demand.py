@@ -84,7 +84,8 @@ def test_the_section_says_what_would_happen_what_the_data_bear_and_how_old_a_fit
     ref = page.lake.put_json("nights/demand/counterfactuals.json", {"cap": "At most 6.", "markets": markets}).json()
     one = {"lines": 10, "units": 12.0, "revenue": 99.0}
     told |= {
-        "counterfactuals": {"status": "ok", "contender": "logit", "table": ref},
+        "counterfactuals": {"status": "ok", "contender": "logit"},
+        "tables": told["tables"] | {"counterfactuals": ref},
         "serves": {"contender": "logit", "age_nights": 2, "words": "the fit of 2 nights ago"},
     }
     told["panel"] |= {
