@@ -15,7 +15,7 @@ from recsys.contest.measure import Exam, answer
 from recsys.contract import F64, I32, Dataset, Scorer
 from recsys.errors import EmptyError
 from recsys.evaluation.lists import bought
-from recsys.evaluation.metrics import calibration_error
+from recsys.evaluation.metrics import calibration_error, expected_revenue
 from recsys.ranking.rerank import Candidates, choose_power, frontier
 
 DEEP = 100  # places of a list that may be re-ranked
@@ -25,8 +25,9 @@ COLUMNS = ("power", "relevance", "revenue", "revenue_share", "price_shift")
 
 def frontier_table(
     scorer: Scorer, data: Dataset, exam: Exam, k: int, take_rate: float, fallback: Scorer | None = None
-) -> tuple[list[dict[str, Any]], float, float]:
-    """Rows of COLUMNS, the power chosen, and how far the chances are off on the half they were not learnt on (ECE).
+) -> tuple[list[dict[str, Any]], float, dict[str, float]]:
+    """Rows of COLUMNS, the power chosen, and figures: `calibration_error`, how far the chances are off on the half they
+    were not learnt on (ECE); `expected_revenue`, the mean over lists of chance x price over the first k places.
 
     A row without any opinion is answered by the fallback, as it would be served. Raises EmptyError with fewer
     customers than two halves of LEAST.
@@ -42,7 +43,9 @@ def frontier_table(
     candidates = Candidates(shown, np.where(shown >= 0, chance[None, :], 0.0))
     points = frontier(candidates, price * take_rate, k, price)
     off = calibration_error(candidates.chance[shown >= 0], found[judged][shown >= 0].astype(np.float64))
-    return [{name: float(asdict(p)[name]) for name in COLUMNS} for p in points], choose_power(points), off
+    worth = expected_revenue(candidates.chance[:, :k], candidates.of(price)[:, :k])
+    rows = [{name: float(asdict(p)[name]) for name in COLUMNS} for p in points]
+    return rows, choose_power(points), {"calibration_error": off, "expected_revenue": float(worth.mean())}
 
 
 def _chance(lists: I32, bought: Any) -> F64:

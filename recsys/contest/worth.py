@@ -58,9 +58,9 @@ def frontier(evidence: Evidence) -> Found:
     held = evidence.lake.read_value(HeldOut, ref_from(evidence.night["held"]))
     exam, scorer = exams(held, barred_products(data))[rules.track], load_fitted(evidence.lake, by_name[name])
     rate = evidence.settings.shop.take_rate
-    rows, power, off = revenue.frontier_table(scorer, data, exam, rules.at[0], rate, popular_lately(data))
-    facts = {"contender": name, "power": power, "k": rules.at[0], "calibration_error": off}
-    return Found(facts, {"frontier": rows}, {"frontier.calibration_error": off})
+    rows, power, figures = revenue.frontier_table(scorer, data, exam, rules.at[0], rate, popular_lately(data))
+    facts = {"contender": name, "power": power, "k": rules.at[0], **figures}
+    return Found(facts, {"frontier": rows}, {f"frontier.{figure}": value for figure, value in figures.items()})
 
 
 def segments(evidence: Evidence) -> Found:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -28,14 +30,26 @@ def world(n: int, m: int, seed: int = 0) -> tuple[Exam, LinearScorer, Dataset]:
 
 def test_relevance_falls_and_revenue_rises_with_the_power() -> None:
     exam, scorer, data = world(4000, 30)
-    rows, power, off = frontier.frontier_table(scorer, data, exam, 5, 0.5)
+    rows, power, figures = frontier.frontier_table(scorer, data, exam, 5, 0.5)
     assert [row["power"] for row in rows] == [0.0, 0.1, 0.25, 0.5, 0.75, 1.0]
     assert rows[0]["relevance"] == rows[0]["revenue_share"] == 1.0
     relevance, revenue = ([row[name] for row in rows] for name in ("relevance", "revenue_share"))
     assert relevance == sorted(relevance, reverse=True)
     assert revenue == sorted(revenue)
     assert power in [row["power"] for row in rows]
-    assert 0 < off < 0.02
+    assert 0 < figures["calibration_error"] < 0.02
+
+
+def test_expected_revenue_is_chance_times_price_over_the_places_shown() -> None:
+    """Everybody is shown products 0, 1, 2 first, at 3, 5 and 7 apiece, and buys them 30, 20 and 10 times in 100."""
+    exam, scorer, data = world(1000, 12)
+    product = np.tile(np.repeat(np.array([0, 1, 2, 11], dtype=np.int32), [60, 40, 20, 80]), 5)
+    exam = replace(exam, truth=replace(exam.truth, product=product))
+    price = np.full(12, 1.0, dtype=np.float32)
+    price[:3] = 3, 5, 7
+    priced = replace(data, catalogue=replace(data.catalogue, price=price))
+    figures = frontier.frontier_table(scorer, priced, exam, 3, 0.5)[2]
+    assert figures["expected_revenue"] == pytest.approx(0.3 * 3 + 0.2 * 5 + 0.1 * 7, rel=1e-3)
 
 
 def test_the_chance_of_a_place_is_how_often_it_was_bought() -> None:

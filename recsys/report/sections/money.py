@@ -120,6 +120,8 @@ def _frontier(page: Page, facts: Any) -> str:
         "lists are published at b = 0. The chance of a place, learnt on half of the held-out customers, is off by "
         f"{number(found['calibration_error'], 4)} on the other half (expected calibration error)."
     )
+    if found.get("expected_revenue") is not None:
+        lead += f" Chance x price of a list as published: {number(found['expected_revenue'], 3)} {currency}."
     return join(
         heading("Revenue against relevance"),
         paragraph(lead),
