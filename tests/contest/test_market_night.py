@@ -85,6 +85,7 @@ def test_the_assortment_comes_from_the_choice_model_and_all_is_on_the_page(night
     assert table.filter(pl.col("action") != "drop").group_by("segment").len()["len"].to_list() == [3, 3]
     html = Path(told["page"]).read_text()
     for words in ("Who explains what markets buy", "logit serves tonight", "Elasticities by seller",
-                  "choice probabilities of logit", "one nest for all products"):  # fmt: skip
+                  "choice probabilities of logit", "one nest for all products", "What would happen, by logit",
+                  "Every unit accounted for", "What the data can bear"):  # fmt: skip
         assert words in html, words
     assert "could not be built" not in html

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from recsys.config import Markets
 from recsys.contract import EMPTY, Index, Offers, Space
 from recsys.data.offers import Built, build_offers
-from recsys.errors import EmptyError
+from recsys.errors import DataError, EmptyError
 
 MONDAY = 20_094  # 2025-01-06
 COLUMNS = ("order", "customer", "product", "seller", "segment", "quantity", "price", "day", "category", "kind")
@@ -272,3 +272,18 @@ def test_the_catalogues_categories_nest_products_whose_lines_have_none() -> None
     assert nest[2] not in (nest[0], nest[1])
     assert {"category:cup", "category:hat"} <= set(offers.attribute_names)
     assert {"cost", "quadratic_own_cost", "quadratic_rival_cost", "log_nest_count"} <= set(offers.instrument_names)
+
+
+def test_a_stored_panel_is_accounted_for_as_when_it_was_built() -> None:
+    from dataclasses import replace
+
+    from recsys.data.offers import accounted, attach_offers
+    from tests.contest import market_world
+
+    markets = Markets(least_orders=0.0)
+    data, built_now = attach_offers(market_world.data(), market_world.lines(), market_world.LAST, markets)
+    assert accounted(data, market_world.lines(), market_world.LAST, markets) == (built_now.account, built_now.report)
+    with pytest.raises(DataError, match="no offers"):
+        accounted(replace(data, offers=None), market_world.lines(), market_world.LAST, markets)
+    with pytest.raises(DataError, match="lost or counted twice"):
+        accounted(data, market_world.lines().head(100), market_world.LAST, markets)
